@@ -1,0 +1,294 @@
+"""Metric scale: what turns relative depth into metres, or corrects a network's metres.
+
+A scale is one factor with its relative uncertainty and the name of where it comes from. A `METRIC`
+map is multiplied by it; a `RELATIVE` map, whose values are inverse depths, becomes factor / value.
+A `RELATIVE_AFFINE` map has an unknown shift as well and cannot be made metric by one factor.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from howfar.core.boxes import Box, FloatArray
+from howfar.core.camera import Camera
+from howfar.core.depth import DepthKind, DepthMap
+from howfar.core.detections import Detections
+from howfar.core.distance import Statistic, measure
+from howfar.core.sizes import TypicalSize, size_distances
+from howfar.errors import ScaleError, UsageError
+
+Float64Array = npt.NDArray[np.float64]
+
+KNOWN_SPREAD = 0.02
+"""Relative uncertainty of a known distance unless told: a tape measure and a guess where to."""
+PIXEL_PATCH = 5
+"""A known distance at a pixel is compared with the median of this many pixels squared."""
+
+
+class ScaleSource(StrEnum):
+    """Where the metres come from."""
+
+    NETWORK = "network"
+    GIVEN = "given"
+    KNOWN_DISTANCE = "known-distance"
+    OBJECT_SIZE = "object-size"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A factor that was found.
+
+    Attributes:
+        factor: see the module's text.
+        source: where it comes from.
+        uncertainty: relative standard deviation, 0.1 is 10 %; 0 where none is known.
+        objects: number of objects that it was fitted to; 0 where it was not fitted.
+    """
+
+    factor: float
+    source: ScaleSource
+    uncertainty: float = 0.0
+    objects: int = 0
+
+
+@dataclass(frozen=True)
+class GivenScale:
+    """Ask for a known factor.
+
+    Attributes:
+        factor: metres per unit of the network.
+        uncertainty: its relative standard deviation.
+    """
+
+    factor: float
+    uncertainty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.factor) and self.factor > 0):
+            raise UsageError(f"scale factor is {self.factor}; give a positive number")
+        _check_uncertainty(self.uncertainty)
+
+
+@dataclass(frozen=True)
+class KnownDistance:
+    """Ask for the scale that puts one thing at a known depth z.
+
+    Attributes:
+        distance_m: its depth z in metres.
+        at: where it is: a pixel (x, y), a box (x1, y1, x2, y2), or a class name, which means the
+            detection of that class with the best score.
+        uncertainty: relative standard deviation of `distance_m`.
+    """
+
+    distance_m: float
+    at: tuple[float, float] | tuple[float, float, float, float] | str
+    uncertainty: float = KNOWN_SPREAD
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.distance_m) and self.distance_m > 0):
+            raise UsageError(f"a known distance is {self.distance_m} m; give a positive number")
+        if not isinstance(self.at, str) and len(self.at) not in (2, 4):
+            raise UsageError(
+                f"known distance at {self.at}: give x,y or x1,y1,x2,y2 or a class name"
+            )
+        _check_uncertainty(self.uncertainty)
+
+
+@dataclass(frozen=True)
+class ObjectSizes:
+    """Ask for the scale that gives the objects of the picture their typical sizes.
+
+    Attributes:
+        sizes: typical sizes by class name; None is `TYPICAL_SIZES`.
+    """
+
+    sizes: Mapping[str, TypicalSize] | None = field(default=None, hash=False)
+
+
+ScaleRequest = GivenScale | KnownDistance | ObjectSizes
+
+_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+_UNCERTAINTY = rf"(?:\+-|±)(?P<spread>{_NUMBER})(?P<percent>%?)"
+_FACTOR = re.compile(rf"(?P<value>{_NUMBER})(?:{_UNCERTAINTY})?")
+_KNOWN = re.compile(rf"(?P<value>{_NUMBER})(?:{_UNCERTAINTY})?m@(?P<place>.+)")
+
+
+def parse_scale(text: str) -> ScaleRequest:
+    """Read a scale as written on the command line.
+
+    `1.3`, `1.3+-10%`: a factor. `2.5m@chair`, `2.5m@320,240`, `2.5+-0.1m@10,20,90,200`: a known
+    distance at a class, a pixel or a box. `object-size`: from typical sizes. A spread without %
+    is in the unit of the number before it.
+
+    Raises `UsageError` for anything else.
+    """
+    text = text.strip()
+    if text == "object-size":
+        return ObjectSizes()
+    if match := _FACTOR.fullmatch(text):
+        value = float(match["value"])
+        return GivenScale(value, _relative(match, value) or 0.0)
+    if match := _KNOWN.fullmatch(text):
+        value = float(match["value"])
+        spread = _relative(match, value)
+        return KnownDistance(
+            value, _place(match["place"]), KNOWN_SPREAD if spread is None else spread
+        )
+    raise UsageError(
+        f"scale {text!r} is not understood; write a factor (1.3), a known distance "
+        "(2.5m@chair or 2.5m@320,240) or object-size"
+    )
+
+
+def _relative(match: re.Match[str], value: float) -> float | None:
+    if match["spread"] is None:
+        return None
+    spread = float(match["spread"])
+    if match["percent"]:
+        return spread / 100
+    return spread / value if value else math.inf
+
+
+def _place(text: str) -> tuple[float, float] | tuple[float, float, float, float] | str:
+    parts = text.split(",")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        return text.strip("\"' ")
+    if len(numbers) == 2:
+        return numbers[0], numbers[1]
+    if len(numbers) == 4:
+        return numbers[0], numbers[1], numbers[2], numbers[3]
+    raise UsageError(f"a known distance at {text!r}: give x,y or x1,y1,x2,y2 or a class name")
+
+
+def _check_uncertainty(value: float) -> None:
+    if not 0 <= value < 1:
+        raise UsageError(f"uncertainty {value:.0%} of a scale; give less than 100 %")
+
+
+def find_scale(
+    request: ScaleRequest,
+    depth: DepthMap,
+    detections: Detections,
+    statistic: Statistic | str,
+    camera: Camera | None,
+) -> Scale:
+    """Work out the factor that `request` asks for on one picture.
+
+    Args:
+        request: what is known.
+        depth: depth map of the picture, at its size.
+        detections: the objects of the picture, all that the detector found.
+        statistic: how the distance of a box is read.
+        camera: intrinsics; only `ObjectSizes` needs them.
+
+    Raises `ScaleError` where the picture does not hold what the request needs, `UsageError` where
+    no factor can make this kind of depth metric.
+    """
+    if depth.kind is DepthKind.RELATIVE_AFFINE:
+        raise UsageError(
+            "this depth network leaves a shift unknown as well as the scale, so no single factor "
+            "gives metres; use a metric network, or one whose card says relative"
+        )
+    if isinstance(request, GivenScale):
+        return Scale(request.factor, ScaleSource.GIVEN, request.uncertainty)
+    if isinstance(request, KnownDistance):
+        return _from_distance(request, depth, detections, statistic)
+    return _from_sizes(request, depth, detections, statistic, camera)
+
+
+def apply_scale(depth: DepthMap, scale: Scale) -> DepthMap:
+    """The map in metres."""
+    values = depth.ordered().values * np.float32(scale.factor)
+    return DepthMap(values, DepthKind.METRIC, depth.valid)
+
+
+def _from_distance(
+    request: KnownDistance, depth: DepthMap, detections: Detections, statistic: Statistic | str
+) -> Scale:
+    box, chosen = _known_box(request.at, detections)
+    if chosen is None:
+        found = measure(depth, box, statistic)[0]
+    else:
+        found = measure(depth, detections.boxes, statistic)[chosen]
+    if found.value is None or found.interval is None:
+        raise ScaleError(f"the known distance at {request.at} cannot be used: {found.reason}")
+    low, high = found.interval
+    ragged = math.log(high / low) / 2.56 / math.sqrt(max(found.valid_pixels, 1))
+    uncertainty = math.hypot(request.uncertainty, ragged)
+    return Scale(request.distance_m / found.value, ScaleSource.KNOWN_DISTANCE, uncertainty, 1)
+
+
+def _known_box(
+    at: tuple[float, ...] | str, detections: Detections
+) -> tuple[FloatArray, int | None]:
+    """The box that a known distance names, and its number where it is a detection."""
+    if isinstance(at, str):
+        same = [i for i, label in enumerate(detections.labels) if label == at]
+        if not same:
+            seen = ", ".join(sorted(set(detections.labels))) or "nothing"
+            raise ScaleError(
+                f"no {at!r} was detected to take its known distance from (seen: {seen})"
+            )
+        best = max(same, key=lambda i: float(detections.scores[i]))
+        return detections.boxes[best : best + 1], best
+    if len(at) == 4:
+        return np.array([at], np.float32), None
+    half = PIXEL_PATCH / 2
+    x, y = math.floor(at[0]) + 0.5, math.floor(at[1]) + 0.5
+    return np.array([Box(x - half, y - half, x + half, y + half)], np.float32), None
+
+
+def _from_sizes(
+    request: ObjectSizes,
+    depth: DepthMap,
+    detections: Detections,
+    statistic: Statistic | str,
+    camera: Camera | None,
+) -> Scale:
+    """Weighted median of the factors of all objects whose class has a typical size."""
+    if camera is None:
+        raise ScaleError(
+            "object sizes give a distance only with a focal length, which this picture does not "
+            "tell; give --focal-px or --fov-deg"
+        )
+    expected = size_distances(detections.boxes, detections.labels, camera, request.sizes)
+    found = measure(depth, detections.boxes, statistic)
+    usable = np.isfinite(expected.depth) & np.isfinite(found.values)
+    if not usable.any():
+        raise ScaleError(
+            "no object in the picture is whole and of a class with a typical size; "
+            "give a known distance instead (2.5m@chair)"
+        )
+    logs = np.log(expected.depth[usable] / found.values[usable]).astype(np.float64)
+    spread = expected.spread[usable].astype(np.float64)
+    factor, uncertainty = robust_mean(logs, spread)
+    return Scale(math.exp(factor), ScaleSource.OBJECT_SIZE, uncertainty, int(usable.sum()))
+
+
+def robust_mean(values: Float64Array, spread: Float64Array) -> tuple[float, float]:
+    """Weighted median of values (N,) with standard deviations (N,), and its uncertainty.
+
+    The uncertainty is the larger of what the standard deviations promise,
+    1.25 / sqrt(sum 1 / spread²), and what the disagreement of the values shows,
+    1.48 * weighted median absolute deviation / sqrt(N).
+    """
+    weights = 1 / np.square(spread)
+    middle = _weighted_median(values, weights)
+    promised = 1.25 / math.sqrt(float(weights.sum())) if len(values) > 1 else float(spread[0])
+    shown = 1.48 * _weighted_median(np.abs(values - middle), weights) / math.sqrt(len(values))
+    return middle, max(promised, shown)
+
+
+def _weighted_median(values: Float64Array, weights: Float64Array) -> float:
+    order = np.argsort(values)
+    position = np.cumsum(weights[order]) - weights[order] / 2
+    return float(np.interp(weights.sum() / 2, position, values[order]))

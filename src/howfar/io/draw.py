@@ -1,0 +1,263 @@
+"""The annotated picture: boxes coloured by distance, each with its label and its metres.
+
+Distances are said in metres only where they are metres: with relative depth the colours order the
+objects and every label says "no scale".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from howfar.core.boxes import Box, FloatArray, box_areas, intersections
+from howfar.core.depth import DepthKind
+from howfar.core.image import RgbArray
+from howfar.core.lattice import pixel_boxes
+from howfar.core.result import Object, Result
+from howfar.io.palette import (
+    OUTLINE,
+    UNKNOWN,
+    Ramp,
+    Rgb,
+    depth_ramp,
+    given_ramp,
+    ink_on,
+    rounded_ramp,
+    text_block,
+    text_size_px,
+)
+
+NOTE_GROUND: Rgb = (40, 40, 40)
+NOTE_INK: Rgb = (235, 235, 235)
+NOTE_COVERS = 0.3
+"""The note on the filter is left out where it would cover more than this share of a box."""
+
+
+class Mark(NamedTuple):
+    """One box to draw: pixels of the picture, its text, and its colour; None is unknown."""
+
+    box: Box
+    text: str
+    colour: Rgb | None
+
+
+def annotated(result: Result, *, range_m: tuple[float, float] | None = None) -> RgbArray:
+    """The picture with its objects drawn on it, (H, W, 3) uint8 RGB, a copy of the same size.
+
+    Nearest objects lie on top. Objects without a distance have a grey, dashed box; boxes outside
+    the picture are not drawn. Where a filter was asked for, a small note counts what it hid.
+
+    Args:
+        result: what was found.
+        range_m: nearest and farthest distance of the colours in metres, else chosen for this
+            picture; without effect where depth is relative.
+    """
+    return paint(result.image.pixels, object_marks(result, range_m), filter_note(result))
+
+
+def object_marks(result: Result, range_m: tuple[float, float] | None = None) -> list[Mark]:
+    """The objects of a result as marks, farthest first, so that near ones are drawn on top."""
+    kind = result.depth.kind if result.depth else None
+    ramp = object_ramp(result, range_m)
+    found = [(_order(obj, kind), obj) for obj in result.objects]
+    found.sort(key=lambda pair: math.inf if pair[0] is None else pair[0], reverse=True)
+    return [
+        Mark(
+            obj.box,
+            object_label(obj, kind),
+            ramp.colour(order) if ramp and order is not None else None,
+        )
+        for order, obj in found
+    ]
+
+
+def object_ramp(result: Result, range_m: tuple[float, float] | None = None) -> Ramp | None:
+    """The colours of a result: `range_m`, else from its depth map, else from its objects."""
+    kind = result.depth.kind if result.depth else None
+    orders = [order for obj in result.objects if (order := _order(obj, kind)) is not None]
+    metric = kind is DepthKind.METRIC or any(obj.distance_m for obj in result.objects)
+    if range_m is not None and metric:
+        return given_ramp(range_m)
+    if result.depth is not None and (ramp := depth_ramp(result.depth.ordered())):
+        return ramp
+    if not orders or min(orders) <= 0:
+        return None
+    return rounded_ramp(min(orders), max(*orders, 2 * min(orders)))
+
+
+def _order(obj: Object, kind: DepthKind | None) -> float | None:
+    """What the colour and the drawing order of an object depend on; None is unknown."""
+    if _has_no_scale(obj, kind):
+        return obj.relative_depth
+    return obj.distance_m
+
+
+def _has_no_scale(obj: Object, kind: DepthKind | None) -> bool:
+    if kind is None:
+        return obj.distance_m is None and obj.relative_depth is not None
+    return kind is not DepthKind.METRIC
+
+
+def object_label(obj: Object, kind: DepthKind | None) -> str:
+    """What is written at an object: `chair 2.3 m`, `chair ? m` or `chair (no scale)`.
+
+    Args:
+        obj: the object.
+        kind: of the depth map; None where there is none, and the object alone decides.
+    """
+    if _has_no_scale(obj, kind):
+        return f"{obj.label} (no scale)"
+    if obj.distance_m is None:
+        return f"{obj.label} ? m"
+    return f"{obj.label} {distance_text(obj.distance_m)}"
+
+
+def distance_text(distance_m: float) -> str:
+    """Metres as people say them: `0.85 m`, `2.3 m`, `14 m`."""
+    if round(distance_m, 2) < 1:
+        return f"{distance_m:.2f} m"
+    if round(distance_m, 1) < 10:
+        return f"{distance_m:.1f} m"
+    return f"{distance_m:.0f} m"
+
+
+def filter_note(result: Result) -> str:
+    """`within 4.0 m: 3 shown, 2 hidden`, or nothing where no filter was asked for."""
+    least, most = result.filter.get("min_distance"), result.filter.get("max_distance")
+    bounds = []
+    if least is not None:
+        bounds.append(f"from {distance_text(float(least))}")
+    if most is not None:
+        bounds.append(f"within {distance_text(float(most))}")
+    if not bounds:
+        return ""
+    by = " (range)" if result.filter.get("by") == "range" else ""
+    counts = f"{len(result.objects)} shown, {len(result.left_out)} hidden"
+    return f"{', '.join(bounds)}{by}: {counts}"
+
+
+def paint(pixels: RgbArray, marks: Sequence[Mark], note: str = "") -> RgbArray:
+    """A copy of (H, W, 3) uint8 `pixels` with marks drawn in the order given, and a small note.
+
+    Text and lines grow with the picture. No plate is ever drawn over a nearer one's where it can
+    be moved; all lie inside the picture.
+    """
+    canvas = np.array(pixels, dtype=np.uint8, order="C")
+    height, width = canvas.shape[:2]
+    boxes = np.array([tuple(mark.box) for mark in marks], np.float32).reshape(-1, 4)
+    whole = pixel_boxes(boxes, width, height)
+    rects = np.stack([whole.x1, whole.y1, whole.x2, whole.y2], axis=1)[whole.inside]
+    marks = [mark for mark, seen in zip(marks, whole.inside, strict=True) if seen]
+    line_px = max(1, round(math.sqrt(width * height) / 330 + 0.4))
+    for mark, rect in zip(marks, rects, strict=True):
+        _draw_box(canvas, rect, mark.colour, line_px)
+    plates = [_plate(mark, width, height) for mark in marks]
+    fixed = _draw_note(canvas, note, rects.astype(np.float32))
+    corners = _place(plates, rects.astype(np.float32), fixed, canvas, _edge_px(line_px))
+    for plate, (x, y) in zip(plates, corners, strict=True):
+        canvas[y : y + plate.shape[0], x : x + plate.shape[1]] = plate
+    return canvas
+
+
+def _edge_px(line_px: int) -> int:
+    """Width of the dark border on both sides of a line."""
+    return max(1, line_px // 3)
+
+
+def _draw_box(
+    canvas: RgbArray, rect: npt.NDArray[np.int64], colour: Rgb | None, line_px: int
+) -> None:
+    """Draw one frame along the inner edge of `rect`, dark on both sides."""
+    height, width = canvas.shape[:2]
+    edge = _edge_px(line_px)
+    x1, y1, x2, y2 = rect.tolist()
+    outer = (max(x1 - edge, 0), max(y1 - edge, 0), min(x2 + edge, width), min(y2 + edge, height))
+    for side in _sides(canvas, outer, line_px + 2 * edge):
+        side[:] = OUTLINE
+    for side in _sides(canvas, (x1, y1, x2, y2), line_px):
+        if colour is not None:
+            side[:] = colour
+            continue
+        along = side if side.shape[0] > side.shape[1] else side.swapaxes(0, 1)
+        along[np.arange(len(along)) // (4 * line_px) % 2 == 0] = UNKNOWN
+
+
+def _sides(canvas: RgbArray, rect: tuple[int, int, int, int], thick_px: int) -> list[RgbArray]:
+    """Views on the top, bottom, left and right bars of a frame."""
+    x1, y1, x2, y2 = rect
+    return [
+        canvas[y1 : min(y1 + thick_px, y2), x1:x2],
+        canvas[max(y2 - thick_px, y1) : y2, x1:x2],
+        canvas[y1:y2, x1 : min(x1 + thick_px, x2)],
+        canvas[y1:y2, max(x2 - thick_px, x1) : x2],
+    ]
+
+
+def _plate(mark: Mark, width: int, height: int) -> RgbArray:
+    """The filled text plate of a mark, cut to at most the size of the picture."""
+    size_px = text_size_px(width, height)
+    ground = mark.colour or UNKNOWN
+    block = text_block(mark.text, size_px, ink_on(ground), ground, pad_px=max(2, size_px // 4))
+    return block[:height, :width]
+
+
+def _draw_note(canvas: RgbArray, note: str, rects: FloatArray) -> FloatArray:
+    """Write the note bottom left, else bottom right, and return its place, (0 or 1, 4)."""
+    nowhere = np.zeros((0, 4), np.float32)
+    height, width = canvas.shape[:2]
+    size_px = max(10, round(0.75 * text_size_px(width, height)))
+    plate = text_block(note, size_px, NOTE_INK, NOTE_GROUND, pad_px=size_px // 3)
+    h, w = plate.shape[:2]
+    if not note or w > width or 3 * h > height:
+        return nowhere
+    for x in (0, width - w):
+        place = np.array([[x, height - h, x + w, height]], np.float32)
+        if (intersections(place, rects) <= NOTE_COVERS * box_areas(rects)).all():
+            canvas[height - h :, x : x + w] = plate
+            return place
+    return nowhere
+
+
+def _place(
+    plates: Sequence[RgbArray],
+    rects: FloatArray,
+    fixed: FloatArray,
+    canvas: RgbArray,
+    edge_px: int,
+) -> list[tuple[int, int]]:
+    """Top-left corners (x, y) of the plates; the last plate, which is nearest, chooses first."""
+    height, width = canvas.shape[:2]
+    areas = np.maximum(box_areas(rects), 1)
+    taken = np.zeros((len(fixed) + len(plates), 4), np.float32)
+    taken[: len(fixed)] = fixed
+    corners: list[tuple[int, int]] = []
+    for i in reversed(range(len(plates))):
+        h, w = plates[i].shape[:2]
+        spots = _spots(rects[i], w, h, edge_px)
+        spots = np.clip(spots, 0, np.array([width - w, height - h], np.float32))
+        places = np.concatenate([spots, spots + np.array([w, h], np.float32)], axis=1)
+        overlap = intersections(places, taken[: len(fixed) + len(corners)]).sum(axis=1) / (w * h)
+        covered = (intersections(places, rects) / areas).sum(axis=1)
+        best = int(np.argmin(4 * overlap + covered + 0.02 * np.arange(len(spots))))
+        taken[len(fixed) + len(corners)] = places[best]
+        corners.append((int(spots[best, 0]), int(spots[best, 1])))
+    return corners[::-1]
+
+
+def _spots(rect: FloatArray, w: int, h: int, edge_px: int) -> FloatArray:
+    """Corners (K, 2) where a plate of w x h may stand at a box, best first."""
+    x1, y1, x2, y2 = rect.tolist()
+    left, right, middle = x1 - edge_px, x2 + edge_px - w, (x1 + x2 - w) // 2
+    above, below = y1 - edge_px - h, y2 + edge_px
+    top, bottom = y1 - edge_px, y2 + edge_px - h
+    rows = (above, top, below, bottom)
+    spots = [(x, y) for y in rows for x in (left, right, middle)]
+    spots += [(x, above - k * h) for k in (1, 2, 3) for x in (left, right)]
+    spots += [(x, below + k * h) for k in (1, 2) for x in (left, right)]
+    spots += [(x, top + k * h) for k in (1, 2, 3) for x in (left, right)]
+    spots += [(x, y) for y in (above, top, below) for x in (left - w, x2 + edge_px)]
+    return np.array(spots, np.float32)

@@ -1,0 +1,80 @@
+"""Pictures from the web, within limits."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from http.client import HTTPException, HTTPResponse
+from urllib.parse import urlsplit
+
+from howfar.errors import PictureError, UsageError
+
+MAX_BYTES = 100_000_000
+MAX_SECONDS = 60.0
+MAX_REDIRECTS = 5
+CHUNK = 1 << 16
+USER_AGENT = "howfar"
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows at most MAX_REDIRECTS, and only to http and https."""
+
+    max_redirections = MAX_REDIRECTS
+
+
+def fetch_bytes(url: str, max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS) -> bytes:
+    """The body of an http(s) address.
+
+    Raises `UsageError` for another scheme, `PictureError` where the address cannot be read, is
+    larger than `max_bytes`, takes longer than `max_seconds` or redirects more than 5 times.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise UsageError(f"{url}: only http:// and https:// addresses are read")
+    deadline = time.monotonic() + max_seconds
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _Redirects(),
+    ):
+        opener.add_handler(handler)
+    request = urllib.request.Request(url, headers={"User-Agent": USER_AGENT})  # noqa: S310 - above
+    try:
+        response = opener.open(request, timeout=min(max_seconds, 20.0))
+        if response is None:
+            raise PictureError(f"{url}: redirects to an address that is not http or https")
+        with response:
+            return _read(response, url, max_bytes, deadline, max_seconds)
+    except urllib.error.HTTPError as error:
+        error.close()
+        told = error.reason if error.code in range(300, 400) else f"status {error.code}"
+        raise PictureError(f"{url}: cannot be fetched ({_line(told)})") from error
+    except TimeoutError:
+        raise PictureError(f"{url}: no answer within {max_seconds:g} s") from None
+    except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise PictureError(f"{url}: cannot be fetched ({_line(reason)})") from error
+
+
+def _read(
+    response: HTTPResponse, url: str, max_bytes: int, deadline: float, max_seconds: float
+) -> bytes:
+    body = bytearray()
+    while chunk := response.read1(CHUNK):
+        body += chunk
+        if len(body) > max_bytes:
+            raise PictureError(
+                f"{url}: larger than {max_bytes / 1e6:g} MB; save it to a file first"
+            )
+        if time.monotonic() > deadline:
+            raise PictureError(f"{url}: not complete after {max_seconds:g} s")
+    return bytes(body)
+
+
+def _line(reason: object) -> str:
+    lines = str(reason).splitlines()
+    return lines[0] if lines else type(reason).__name__

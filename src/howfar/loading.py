@@ -1,0 +1,196 @@
+"""Names and paths -> a ready `Ranger`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from howfar.core.preprocess import Preprocess
+from howfar.errors import CardError, UsageError
+from howfar.models.card import METADATA_KEY, ModelCard, Task, sidecar_path
+from howfar.models.catalog import DEFAULT_DEPTH, DEFAULT_DETECTOR
+from howfar.models.infer import infer_card
+from howfar.models.network import Network, Runtime
+from howfar.models.store import Confirm, LocalModel, Progress, find_model
+from howfar.pipeline import Join, Ranger
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+RUNTIMES = ("auto", "onnx", "openvino")
+PRECISIONS = ("auto", "float32")
+
+
+def load(
+    detector: str | Path | None = DEFAULT_DETECTOR,
+    depth: str | Path | None = DEFAULT_DEPTH,
+    *,
+    semantic: str | Path | None = None,
+    join: Join | str = Join.PARALLEL,
+    runtime: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    imgsz: int | tuple[int, int] | None = None,
+    confirm: Confirm | None = None,
+    progress: Progress | None = None,
+) -> Ranger:
+    """Make a `Ranger` from networks given by name, file or address.
+
+    Args:
+        detector: what finds objects; None where you bring boxes.
+        depth: what estimates depth; None where you bring depth maps, or want boxes only.
+        semantic: what labels every pixel; None for none.
+        join: `parallel`, `crop` or `mask`.
+        runtime: `onnx` (ONNX Runtime), `openvino`, or `auto`: OpenVINO where it is installed.
+        precision: `float32` to force it, `auto` for the runtime's own choice. What ran is in
+            `Result.models`.
+        threads: CPU threads in all; None for all cores that the process may use.
+        imgsz: input size of the detector in pixels, or (height, width), where its file allows it.
+        confirm: asked before a download whose checksum nobody verified is trusted.
+        progress: told how a download goes.
+
+    Raises `UsageError` for unknown names and values, `ModelError` and its kinds where a network
+    cannot be had or run.
+    """
+    if join not in tuple(Join):
+        raise UsageError(f"join {join!r} is unknown; use one of {', '.join(Join)}")
+    if runtime not in RUNTIMES:
+        raise UsageError(f"runtime {runtime!r} is unknown; use one of {', '.join(RUNTIMES)}")
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
+    count = available_threads() if threads is None else threads
+    if count < 1:
+        raise UsageError(f"threads is {threads}; give at least 1")
+
+    def network(name: str | Path | None, task: Task, size: Any = None) -> Network | None:
+        if name is None:
+            return None
+        found = find_model(name, confirm, progress)
+        return load_network(found, task, runtime, precision, count, size)
+
+    return Ranger(
+        detector=network(detector, Task.DETECT, imgsz),
+        depth=network(depth, Task.DEPTH),
+        semantic=network(semantic, Task.SEMANTIC),
+        join=Join(join),
+        both=Alternating() if count > 1 else lambda first, second: (first(), second()),
+    )
+
+
+def load_network(
+    found: LocalModel,
+    task: Task | None = None,
+    runtime: str = "onnx",
+    precision: str = "auto",
+    threads: int = 1,
+    imgsz: int | tuple[int, int] | None = None,
+) -> Network:
+    """A network from a local file. Its card: beside it, of the catalog, inside it, or inferred.
+
+    Raises `CardError` where no card can be had, `UsageError` where the network is for another task.
+    """
+    engine = make_runtime(found.path, runtime, precision, threads, found.card)
+    card = found.card or _embedded_card(found, engine, threads)
+    if task is not None and card.task is not task:
+        raise UsageError(f"{found.name} is a {card.task} network, not a {task} one")
+    if imgsz is not None:
+        card = replace(card, preprocess=sized(card.preprocess, imgsz))
+    return Network(card, engine, found.sha256)
+
+
+def make_runtime(
+    path: Path, runtime: str, precision: str, threads: int, card: ModelCard | None = None
+) -> Runtime:
+    """The backend that runs a file; `auto` is OpenVINO where it is installed."""
+    if runtime == "openvino" or (runtime == "auto" and has_openvino()):
+        if not has_openvino():
+            raise UsageError("openvino is not installed; run `pip install 'howfar[openvino]'`")
+        from howfar.runtimes.openvino import OpenVinoRuntime
+
+        return OpenVinoRuntime(path, threads, None if precision == "auto" else precision)
+    from howfar.runtimes.onnx import OnnxRuntime
+
+    return OnnxRuntime(path, threads, card.precision if card else "float32")
+
+
+def _embedded_card(found: LocalModel, engine: Runtime, threads: int) -> ModelCard:
+    """The card in the file's metadata, or one inferred from it."""
+    metadata = engine.metadata
+    if not metadata and "openvino" in engine.name:  # OpenVINO does not hand it out
+        from howfar.runtimes.onnx import OnnxRuntime
+
+        metadata = OnnxRuntime(found.path, threads).metadata
+    if METADATA_KEY in metadata:
+        return ModelCard.from_json(metadata[METADATA_KEY], str(found.path))
+    card = infer_card(found.path.stem, engine.inputs, engine.outputs, metadata)
+    if card is None:
+        raise CardError(
+            f"{found.path}: nothing says how to feed this network and read its outputs; write "
+            f"{sidecar_path(found.path).name} beside it (start from `howfar models info "
+            f"{DEFAULT_DETECTOR} --json`)"
+        )
+    return card
+
+
+def sized(preprocess: Preprocess, imgsz: int | tuple[int, int]) -> Preprocess:
+    """The same preprocessing to another input size: a side, or (height, width)."""
+    height, width = (imgsz, imgsz) if isinstance(imgsz, int) else imgsz
+    if height < 32 or width < 32:
+        raise UsageError(f"imgsz is {imgsz}; give at least 32 pixels")
+    return replace(preprocess, width=width, height=height)
+
+
+def available_threads() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def has_openvino() -> bool:
+    """Whether the package openvino is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+class Alternating:
+    """Runs two jobs one after the other or side by side, whichever proves faster.
+
+    Which is faster depends on the two networks and the machine, so it is measured on the first
+    pictures: one to warm up, then each way twice; the faster stays.
+    """
+
+    TRIALS = (False, False, True, False, True)
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._times: list[float] = []
+
+    def __call__(self, first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+        """Both results."""
+        trial = len(self._times)
+        side_by_side = self.TRIALS[trial] if trial < len(self.TRIALS) else self.side_by_side
+        start = time.perf_counter()
+        if side_by_side:
+            self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="howfar")
+            later = self._pool.submit(first)
+            result = (second(), later.result())
+            both = (result[1], result[0])
+        else:
+            both = (first(), second())
+        if trial < len(self.TRIALS):
+            self._times.append(time.perf_counter() - start)
+        return both
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether side by side has been faster so far."""
+        pairs = list(zip(self.TRIALS, self._times, strict=False))[1:]
+        together = [seconds for beside, seconds in pairs if beside]
+        apart = [seconds for beside, seconds in pairs if not beside]
+        return bool(together) and min(together) < min(apart)

@@ -1,0 +1,171 @@
+"""The one decoder: bytes of a picture file -> an upright RGB image, or one clear error.
+
+Pillow reads the file. Colour: grey, palette, CMYK and 16-bit pictures become 8-bit RGB (16-bit ones
+are divided by 257); transparency is laid over white. Only the first frame of an animation is read.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+from PIL import ExifTags
+
+from howfar.core.camera import Camera
+from howfar.core.image import Image, RgbArray
+from howfar.errors import PictureError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"})
+SAME_ASPECT = 0.01
+"""Relative difference of aspect ratios up to which a picture counts as resized, not cropped."""
+INCH_MM, CM_MM = 25.4, 10.0
+
+
+def read_image(path: Path) -> Image:
+    """Read a picture file.
+
+    Raises `PictureError` where it is missing, empty, no picture, truncated or too large.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise PictureError(f"{path}: no such file") from None
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return decode_image(data, str(path))
+
+
+def decode_image(data: bytes, source: str) -> Image:
+    """Decode the bytes of a picture file; `source` names it in results and errors."""
+    if not data:
+        raise PictureError(f"{source}: the file is empty")
+    notes: list[str] = []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged metadata, sizes below Pillow's hard limit
+            with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                return _read(picture, source, notes)
+    except PIL.UnidentifiedImageError:
+        raise PictureError(f"{source}: {_what_it_is(data)}") from None
+    except PIL.Image.DecompressionBombError as error:
+        raise PictureError(
+            f"{source}: too many pixels to be read safely ({error}); make it smaller first"
+        ) from error
+    except MemoryError:
+        raise PictureError(f"{source}: not enough memory for its pixels; make it smaller") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+        text = str(error) or type(error).__name__
+        broken = "truncated" in text.lower() or isinstance(error, EOFError)
+        reason = "the picture is truncated" if broken else f"the picture is damaged ({text})"
+        raise PictureError(f"{source}: {reason}") from error
+
+
+def _read(picture: PIL.Image.Image, source: str, notes: list[str]) -> Image:
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":
+        notes.append(f"An animation or stack of {frames} pictures: only the first was read.")
+    exif = picture.getexif()
+    stored = picture.size
+    PIL.ImageOps.exif_transpose(picture, in_place=True)
+    pixels = _to_rgb(picture, notes)
+    height, width = pixels.shape[:2]
+    camera = _exif_camera(exif, stored, (width, height), notes)
+    return Image(pixels, source, camera, tuple(notes))
+
+
+def _to_rgb(picture: PIL.Image.Image, notes: list[str]) -> RgbArray:
+    """(H, W, 3) uint8 of any mode that Pillow gives."""
+    mode = picture.mode
+    if mode.startswith("I") or mode == "F":
+        return _deep_to_rgb(np.asarray(picture), notes)
+    if mode == "RGB" and "transparency" not in picture.info:
+        return np.asarray(picture)
+    if "A" in mode or "a" in mode or "transparency" in picture.info:
+        layers = picture.convert("RGBA")
+        white = PIL.Image.new("RGBA", layers.size, "white")
+        return np.asarray(PIL.Image.alpha_composite(white, layers).convert("RGB"))
+    return np.asarray(picture.convert("RGB"))
+
+
+def _deep_to_rgb(grey: np.ndarray, notes: list[str]) -> RgbArray:
+    """Grey of more than 8 bits: 16-bit numbers are divided by 257, floats in 0..1 multiplied."""
+    values = np.nan_to_num(grey.astype(np.float64))
+    top = float(values.max(initial=0.0))
+    if np.issubdtype(grey.dtype, np.floating) and top <= 1:
+        factor = 255.0
+    else:
+        factor = 1.0 if top <= 255 else 255 / 65535
+    notes.append("A grey picture of more than 8 bits: reduced to 8.")
+    small = np.clip(np.rint(values * factor), 0, 255).astype(np.uint8)
+    return np.repeat(small[..., None], 3, axis=2)
+
+
+def _exif_camera(
+    exif: PIL.Image.Exif, stored: tuple[int, int], upright: tuple[int, int], notes: list[str]
+) -> Camera | None:
+    """The camera that EXIF tells, if its picture size agrees with the file's.
+
+    From `FocalLengthIn35mmFilm` by the diagonal, else from `FocalLength` and the resolution of
+    the focal plane. A picture of the same shape but another size was resized and is believed,
+    with a note; one of another shape was cropped and is not.
+    """
+    detail = exif.get_ifd(ExifTags.IFD.Exif)
+    recorded = (
+        _number(detail.get(ExifTags.Base.ExifImageWidth)),
+        _number(detail.get(ExifTags.Base.ExifImageHeight)),
+    )
+    film_mm = _number(detail.get(ExifTags.Base.FocalLengthIn35mmFilm))
+    plane_px = _focal_plane_px(detail)
+    if not film_mm and not plane_px:
+        return None
+    ratio = 1.0
+    if all(recorded) and sorted(recorded) != sorted(stored):
+        told = f"{recorded[0]:.0f}x{recorded[1]:.0f}, the file has {stored[0]}x{stored[1]} pixels"
+        shape, expected = max(stored) / min(stored), max(recorded) / min(recorded)
+        if abs(shape / expected - 1) > SAME_ASPECT:
+            notes.append(
+                f"The EXIF focal length is not used: EXIF says {told}, so the picture was cropped "
+                "or edited. Give --focal-px or --fov-deg."
+            )
+            return None
+        notes.append(
+            f"The EXIF focal length is used as for a resized picture: EXIF says {told}. "
+            "If it was cropped, give --focal-px or --fov-deg."
+        )
+        ratio = max(stored) / max(recorded)
+    if film_mm:
+        return Camera.from_focal_35mm(film_mm, *upright)
+    return Camera.from_focal(plane_px * ratio, *upright, source="exif")
+
+
+def _focal_plane_px(detail: dict[int, object]) -> float:
+    """Focal length in recorded pixels from millimetres and pixels per unit, or 0."""
+    focal_mm = _number(detail.get(ExifTags.Base.FocalLength))
+    per_unit = _number(detail.get(ExifTags.Base.FocalPlaneXResolution))
+    unit = _number(detail.get(ExifTags.Base.FocalPlaneResolutionUnit)) or 2
+    unit_mm = {2: INCH_MM, 3: CM_MM, 4: 1.0, 5: 0.001}.get(int(unit))
+    return focal_mm * per_unit / unit_mm if unit_mm else 0.0
+
+
+def _number(value: object) -> float:
+    """A positive finite number of an EXIF field, or 0 for anything else."""
+    try:
+        number = float(value)  # type: ignore[arg-type]  # rationals, ints, strings, None
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return 0.0
+    return number if np.isfinite(number) and number > 0 else 0.0
+
+
+def _what_it_is(data: bytes) -> str:
+    """What bytes that are no picture seem to be."""
+    head = data[:512].lstrip()
+    if head[:5].lower() in (b"<html", b"<!doc"):
+        return "a web page, not a picture"
+    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        return "a text file, not a picture"
+    return f"no picture of a known format ({', '.join(FORMATS)})"

@@ -1,0 +1,240 @@
+"""A network file made useful: card + runtime -> detections, depth or labels of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from howfar.core.boxes import FloatArray
+from howfar.core.camera import Camera
+from howfar.core.depth import DepthKind, DepthMap
+from howfar.core.detections import Detections
+from howfar.core.image import Image
+from howfar.core.nms import nms
+from howfar.core.preprocess import Placement
+from howfar.core.result import ModelUse
+from howfar.core.semantics import LabelMap
+from howfar.errors import CardError, UsageError
+from howfar.models.card import ModelCard, Task
+from howfar.models.classes import NO_CLASS
+from howfar.models.decoders import DECODERS, NEEDS_NMS
+
+
+SAME_THING_IOU = 0.8
+"""Boxes of different classes that overlap more than this are one thing with two guesses at its
+name; unless several labels a box are asked for, the better guess stays."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, shape (None = any) and dtype of a network's input or output."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+class Runtime(Protocol):
+    """What runs a network file. `howfar.runtimes` has one for each backend."""
+
+    @property
+    def name(self) -> str:
+        """Backend and version."""
+
+    @property
+    def precision(self) -> str:
+        """Arithmetic that really runs: `float32`, `bfloat16`, ..."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that a run may use."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Inputs in order."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Outputs in order."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says of itself."""
+
+    def run(
+        self, feeds: Mapping[str, npt.NDArray[np.generic]]
+    ) -> dict[str, npt.NDArray[np.generic]]:
+        """Run once: {input name: array} -> {output name: array}."""
+
+
+@dataclass(frozen=True)
+class DetectOptions:
+    """What a detector is asked for.
+
+    Attributes:
+        conf: least score, 0..1.
+        iou: non-maximum suppression above this overlap, 0..1.
+        max_det: most detections of a picture.
+        classes: class names to keep, or None for all.
+        multi_label: one box may be several classes, as COCO's evaluation wants.
+        agnostic: suppress across classes.
+    """
+
+    conf: float = 0.25
+    iou: float = 0.6
+    max_det: int = 300
+    classes: tuple[str, ...] | None = None
+    multi_label: bool = False
+    agnostic: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("conf", "iou"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; give a number in 0..1")
+        if self.max_det < 1:
+            raise UsageError(f"max_det is {self.max_det}; give at least 1")
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network that is ready to run.
+
+    Attributes:
+        card: what it needs and gives.
+        runtime: what runs it.
+        sha256: of its file.
+    """
+
+    card: ModelCard
+    runtime: Runtime
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        spec = self.runtime.inputs[0]
+        pre = self.card.preprocess
+        if len(spec.shape) != 4:
+            raise CardError(f"{self.card.name}: input {spec.name} has shape {spec.shape}; not 4-D")
+        height, width = spec.shape[2:] if pre.layout == "NCHW" else spec.shape[1:3]
+        fixed = pre.fit != "keep-aspect" and not pre.minimal
+        for name, graph, wanted in (("width", width, pre.width), ("height", height, pre.height)):
+            if graph is not None and (not fixed or graph != wanted):
+                raise CardError(
+                    f"{self.card.name}: the network's input {name} is {graph}, fixed; its card or "
+                    f"--imgsz asks for {wanted if fixed else 'any'}"
+                )
+
+    def use(self, role: str) -> ModelUse:
+        """What a result says about this network."""
+        run = self.runtime
+        name, domain = self.card.name, self.card.domain
+        return ModelUse(role, name, self.sha256, run.name, run.precision, run.threads, domain)
+
+    def forward(self, image: Image) -> tuple[dict[str, npt.NDArray[np.generic]], Placement]:
+        """Raw outputs of one picture, and where it lies in the input."""
+        tensor, place = self.card.preprocess(image.pixels)
+        first, *others = self.runtime.inputs
+        feeds: dict[str, npt.NDArray[np.generic]] = {
+            first.name: tensor.astype(first.dtype, copy=False)
+        }
+        for spec in others:
+            feeds[spec.name] = self._extra(spec, place)
+        return self.runtime.run(feeds), place
+
+    def _extra(self, spec: TensorSpec, place: Placement) -> npt.NDArray[np.generic]:
+        """Second inputs: only a DETR's pixel mask is known, all ones."""
+        if "mask" not in spec.name:
+            raise CardError(f"{self.card.name}: nothing is known to feed its input {spec.name!r}")
+        sizes = (1, place.input_height, place.input_width)
+        shape = [size or sizes[i] for i, size in enumerate(spec.shape)]
+        return np.ones(shape, spec.dtype)
+
+    def detect(self, image: Image, options: DetectOptions) -> Detections:
+        """Objects of one picture in its own pixels, best score first."""
+        self._expect(Task.DETECT)
+        outputs, place = self.forward(image)
+        decode = DECODERS[self.card.decoder]
+        found = decode(outputs, place, self.card, options.conf, options.multi_label)
+        keep = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
+        keep &= self._wanted(options.classes)[found.class_ids]
+        boxes = place.boxes_to_image(found.boxes[keep])
+        scores, ids = found.scores[keep], found.class_ids[keep]
+        if self.card.decoder in NEEDS_NMS:
+            groups = None if options.agnostic else ids
+            order = nms(boxes, scores, groups, options.iou, len(boxes) or 1)
+        else:
+            order = np.argsort(-scores, kind="stable")
+        if not options.multi_label:
+            order = order[nms(boxes[order], scores[order], None, SAME_THING_IOU, len(order) or 1)]
+        order = order[: options.max_det]
+        scores = np.clip(scores[order], 0, 1)
+        return Detections(boxes[order], scores, ids[order], self.card.classes)
+
+    def _wanted(self, classes: Sequence[str] | None) -> npt.NDArray[np.bool_]:
+        """(C,) which classes are kept."""
+        names = self.card.classes
+        if classes is None:
+            return np.array([name != NO_CLASS for name in names], bool)
+        unknown = [name for name in classes if name not in names]
+        if unknown:
+            raise UsageError(
+                f"class {unknown[0]!r} is unknown to {self.card.name}; it knows "
+                f"{', '.join(name for name in names if name != NO_CLASS)}"
+            )
+        return np.array([name in classes for name in names], bool)
+
+    def estimate(self, image: Image, camera: Camera | None = None) -> DepthMap:
+        """Depth of one picture at its own size.
+
+        A metric network whose card names the focal length that it was trained with is rescaled to
+        the picture's own (`camera`): depth * focal / trained focal, both in input pixels.
+        """
+        self._expect(Task.DEPTH)
+        outputs, place = self.forward(image)
+        kind = self.card.depth_kind
+        name = self.card.outputs.get("depth", next(iter(outputs)))
+        if name not in outputs:
+            raise CardError(f"{self.card.name}: no output {name!r}; it has {', '.join(outputs)}")
+        values = np.squeeze(np.asarray(outputs[name], np.float32))
+        if values.ndim != 2:
+            raise CardError(f"{self.card.name}: depth output has shape {outputs[name].shape}")
+        inverse = self.card.depth_inverse
+        inverse = kind is not DepthKind.METRIC if inverse is None else inverse
+        if inverse is (kind is DepthKind.METRIC):
+            values = _reciprocal(values)
+        if kind is DepthKind.METRIC:
+            values = values * np.float32(self.card.depth_unit_m * self._focal_ratio(camera, place))
+        if kind is not DepthKind.RELATIVE_AFFINE:
+            values = np.where(values > 0, values, np.float32(np.nan))
+        return DepthMap(place.map_to_image(values), kind or DepthKind.METRIC)
+
+    def _focal_ratio(self, camera: Camera | None, place: Placement) -> float:
+        if self.card.focal_px is None or camera is None:
+            return 1.0
+        return camera.fx * place.scale_x / self.card.focal_px
+
+    def segment(self, image: Image) -> LabelMap:
+        """Class of every pixel of one picture at its own size."""
+        self._expect(Task.SEMANTIC)
+        outputs, place = self.forward(image)
+        name = self.card.outputs.get("logits", next(iter(outputs)))
+        if name not in outputs:
+            raise CardError(f"{self.card.name}: no output {name!r}; it has {', '.join(outputs)}")
+        logits = np.asarray(outputs[name], np.float32)
+        if logits.ndim != 4:
+            raise CardError(f"{self.card.name}: semantic output has shape {logits.shape}")
+        small = LabelMap.from_logits(logits[0], self.card.classes)
+        return LabelMap(place.labels_to_image(small.labels), self.card.classes)
+
+    def _expect(self, task: Task) -> None:
+        if self.card.task is not task:
+            raise UsageError(f"{self.card.name} is a {self.card.task} network, not a {task} one")
+
+
+def _reciprocal(values: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        result: FloatArray = np.where(values > 0, 1 / values, np.float32(np.nan))
+    return result

@@ -1,0 +1,118 @@
+"""What a call may ask for, checked; and the distance filter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from howfar.core.distance import Statistic
+from howfar.core.result import Object
+from howfar.core.scale import GivenScale, ScaleRequest, parse_scale
+from howfar.errors import UsageError
+from howfar.models.network import DetectOptions
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that a call may ask for; see `Ranger.__call__`."""
+
+    conf: float = 0.25
+    iou: float = 0.6
+    max_det: int = 300
+    classes: tuple[str, ...] | None = None
+    multi_label: bool = False
+    agnostic: bool = False
+    min_distance: float | None = None
+    max_distance: float | None = None
+    by: str = "z"
+    stat: Statistic = Statistic.FOREGROUND
+    focal_px: float | None = None
+    fov_deg: float | None = None
+    scale: ScaleRequest | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.classes, str):
+            object.__setattr__(self, "classes", (self.classes,))
+        elif self.classes is not None:
+            object.__setattr__(self, "classes", tuple(self.classes))
+        if self.stat not in tuple(Statistic):
+            raise UsageError(f"stat {self.stat!r} is unknown; use one of {', '.join(Statistic)}")
+        object.__setattr__(self, "stat", Statistic(self.stat))
+        scale: Any = self.scale
+        if isinstance(scale, str):
+            object.__setattr__(self, "scale", parse_scale(scale))
+        elif isinstance(scale, int | float):
+            object.__setattr__(self, "scale", GivenScale(float(scale)))
+        self._check_filter()
+        self.detect  # noqa: B018 - checks conf, iou and max_det
+        if self.focal_px is not None and self.fov_deg is not None:
+            raise UsageError("give either focal_px or fov_deg, not both")
+
+    def _check_filter(self) -> None:
+        for name in ("min_distance", "max_distance"):
+            value = getattr(self, name)
+            if value is not None and not (np.isfinite(value) and value >= 0):
+                raise UsageError(f"{name} is {value}; give metres >= 0")
+        low, high = self.min_distance, self.max_distance
+        if low is not None and high is not None and low > high:
+            raise UsageError(f"min_distance {low} m is greater than max_distance {high} m")
+        if self.by not in ("z", "range"):
+            raise UsageError(f"by is {self.by!r}; use 'z' (along the optical axis) or 'range'")
+
+    @property
+    def detect(self) -> DetectOptions:
+        """The detector's part of the options."""
+        return DetectOptions(
+            self.conf, self.iou, self.max_det, self.classes, self.multi_label, self.agnostic
+        )
+
+    @property
+    def filters(self) -> bool:
+        """Whether objects are left out by distance."""
+        return self.min_distance is not None or self.max_distance is not None
+
+
+def make_options(options: Mapping[str, Any]) -> Options:
+    """Checked options of a call; an unknown keyword is a `UsageError` that names the known ones."""
+    known = [item.name for item in fields(Options)]
+    for name in options:
+        if name not in known:
+            raise UsageError(f"unknown option {name!r}; known: {', '.join(known)}")
+    return Options(**options)
+
+
+def split_by_distance(
+    objects: Sequence[Object], options: Options
+) -> tuple[list[Object], list[Object]]:
+    """Objects that the filter keeps, and those that it leaves out, each with its reason.
+
+    Kept: min_distance <= distance <= max_distance, both inclusive. Without a filter all stay.
+    """
+    if not options.filters:
+        return list(objects), []
+    kept, left_out = [], []
+    for thing in objects:
+        value = thing.range_m if options.by == "range" else thing.distance_m
+        if value is None:
+            left_out.append(replace(thing, reason=f"no distance: {thing.reason}"))
+        elif options.max_distance is not None and value > options.max_distance:
+            left_out.append(replace(thing, reason=f"beyond {options.max_distance:g} m"))
+        elif options.min_distance is not None and value < options.min_distance:
+            left_out.append(replace(thing, reason=f"nearer than {options.min_distance:g} m"))
+        else:
+            kept.append(thing)
+    return kept, left_out
+
+
+def filter_record(options: Options) -> dict[str, float | str | None]:
+    """The filter as results state it; empty without one."""
+    if not options.filters:
+        return {}
+    return {
+        "min_distance": options.min_distance,
+        "max_distance": options.max_distance,
+        "by": options.by,
+    }

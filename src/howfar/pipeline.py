@@ -1,0 +1,453 @@
+"""Image -> Result: detector and depth network joined, distances measured, objects filtered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from howfar.core.boxes import Box
+from howfar.core.camera import Camera
+from howfar.core.depth import DepthMap
+from howfar.core.detections import Detections
+from howfar.core.distance import INTERVAL_KIND, OUTSIDE, Distance, Distances, Statistic, measure
+from howfar.core.foreground import SizePrior
+from howfar.core.image import Image
+from howfar.core.result import ModelUse, Object, Result
+from howfar.core.scale import (
+    KnownDistance,
+    ObjectSizes,
+    Scale,
+    ScaleSource,
+    apply_scale,
+    find_scale,
+)
+from howfar.core.semantics import LabelMap
+from howfar.core.sizes import size_distances
+from howfar.errors import HowfarError, UsageError
+from howfar.inputs import Picture, as_detections, as_image, fit_depth, image_camera
+from howfar.io.sources import expand
+from howfar.models.network import DetectOptions
+from howfar.options import Options, filter_record, make_options, split_by_distance
+
+ASSUMED_FOV_DEG = 60.0
+"""Field of view for judging what sizes are plausible where no focal length is known. It only
+weighs clusters against each other; no number in a result is computed from it."""
+ASSUMED_SPREAD = 0.35
+"""Standard deviation of the logarithm of the focal length under that assumption."""
+
+
+class Join(StrEnum):
+    """How detector and depth network work together."""
+
+    PARALLEL = "parallel"
+    """Both see the same picture; distances are read from the map (source 003)."""
+    CROP = "crop"
+    """Each box is cut out of the picture and sent alone through the depth network (source 000,
+    facts 1i). The network sees no surroundings, so its scale is usually lost."""
+    MASK = "mask"
+    """Depth first; pixels beyond `max_distance` are blanked before the detector (source 003)."""
+
+
+class DetectorLike(Protocol):
+    """What finds objects."""
+
+    def detect(self, image: Image, options: DetectOptions) -> Detections:
+        """Objects of one picture in its own pixels."""
+
+    def use(self, role: str) -> ModelUse:
+        """What a result says about it."""
+
+
+class DepthLike(Protocol):
+    """What estimates depth."""
+
+    def estimate(self, image: Image, camera: Camera | None = None) -> DepthMap:
+        """Depth of one picture at its own size."""
+
+    def use(self, role: str) -> ModelUse:
+        """What a result says about it."""
+
+
+class JointLike(Protocol):
+    """One network that gives both at once."""
+
+    def detect_and_estimate(
+        self, image: Image, options: DetectOptions, camera: Camera | None = None
+    ) -> tuple[Detections, DepthMap]:
+        """Objects and depth of one picture."""
+
+    def use(self, role: str) -> ModelUse:
+        """What a result says about it."""
+
+
+class SemanticLike(Protocol):
+    """What labels every pixel."""
+
+    def segment(self, image: Image) -> LabelMap:
+        """Class of every pixel of one picture at its own size."""
+
+    def use(self, role: str) -> ModelUse:
+        """What a result says about it."""
+
+
+@dataclass(eq=False)
+class Ranger:
+    """Finds objects in pictures and says how far away they are.
+
+    Attributes:
+        detector: finds objects, or None where callers bring boxes.
+        depth: estimates depth, or None where callers bring depth maps.
+        joint: one network that gives both, in place of the two.
+        semantic: labels every pixel, if wanted.
+        join: how detector and depth network work together.
+        both: runs two jobs and returns both results: one after the other, or side by side.
+    """
+
+    detector: DetectorLike | None = None
+    depth: DepthLike | None = None
+    joint: JointLike | None = None
+    semantic: SemanticLike | None = None
+    join: Join = Join.PARALLEL
+    both: Callable[[Callable[[], Any], Callable[[], Any]], tuple[Any, Any]] = field(
+        default=lambda first, second: (first(), second())
+    )
+
+    def __call__(
+        self,
+        picture: Picture | Sequence[Picture],
+        *,
+        depth: DepthMap | npt.ArrayLike | None = None,
+        boxes: Detections | npt.ArrayLike | None = None,
+        **options: Any,
+    ) -> Any:
+        """Objects of a picture with their distances.
+
+        Args:
+            picture: path, (H, W, 3) uint8 RGB array, PIL image, `Image`, or a list of these.
+            depth: your own depth map of it: a `DepthMap`, or an (h, w) array of metres.
+            boxes: your own boxes: `Detections`, or an (N, 4) array of `xyxy` pixels.
+            options: see below.
+
+        Options: `conf` (.25), `iou` (.6), `max_det` (300), `classes` (names), `multi_label`,
+        `agnostic`, `min_distance` and `max_distance` in metres, inclusive, `by` ("z" or "range"),
+        `stat` (`Statistic`), `focal_px` or `fov_deg`, `scale` (text as on the command line, or a
+        request of `howfar.core.scale`).
+
+        Returns a `Result`, or a list of them for a list. Raises `UsageError`, `PictureError`,
+        `ScaleError` or `ModelError`.
+        """
+        asked = make_options(options)
+        if isinstance(picture, list | tuple):
+            if depth is not None or boxes is not None:
+                raise UsageError("give your own depth or boxes with one picture at a time")
+            return [self.run(as_image(item), asked) for item in picture]
+        return self.run(as_image(picture), asked, depth, boxes)
+
+    def stream(
+        self,
+        source: str | Path | Sequence[str | Path],
+        *,
+        on_error: Callable[[str, HowfarError], None] | None = None,
+        **options: Any,
+    ) -> Iterator[Result]:
+        """Results of all pictures of a file, folder, glob pattern or address, one at a time.
+
+        A picture that fails raises its error, or is handed to `on_error(source, error)` and
+        passed over.
+        """
+        asked = make_options(options)
+        sources = [source] if isinstance(source, str | Path) else source
+        for item in expand([str(one) for one in sources]):
+            try:
+                result = self.run(item.load(), asked)
+            except UsageError:
+                raise
+            except HowfarError as error:
+                if on_error is None:
+                    raise
+                on_error(item.source, error)
+                continue
+            yield result
+
+    def run(
+        self,
+        image: Image,
+        options: Options,
+        depth: DepthMap | npt.ArrayLike | None = None,
+        boxes: Detections | npt.ArrayLike | None = None,
+    ) -> Result:
+        """As a call, with everything ready made."""
+        job = _Job(self, image, options, image_camera(image, options))
+        given_depth = None if depth is None else fit_depth(depth, image)
+        given_boxes = None if boxes is None else as_detections(boxes)
+        return job.run(given_depth, given_boxes)
+
+
+class _Job:
+    """One picture on its way through: collects times, notes and networks."""
+
+    def __init__(
+        self, ranger: Ranger, image: Image, options: Options, camera: Camera | None
+    ) -> None:
+        self.ranger, self.image, self.options, self.camera = ranger, image, options, camera
+        self.timing_ms: dict[str, float] = {}
+        self.notes = list(image.notes)
+        self.models: list[ModelUse] = []
+        self.own_depth = False
+
+    def run(self, depth: DepthMap | None, found: Detections | None) -> Result:
+        """Detect, range, filter."""
+        start = time.perf_counter()
+        options = self.options
+        self.own_depth = depth is not None
+        join = Join.PARALLEL if depth is not None else self.ranger.join
+        if join is Join.MASK:
+            depth, found, scale = self._masked(found)
+        else:
+            if join is Join.CROP:
+                found = found if found is not None else self._detect(self.image)
+            else:
+                depth, found = self._detect_and_estimate(depth, found)
+            scale = self._scale(depth, found)
+        if depth is not None and scale is not None:
+            depth = apply_scale(depth, scale)
+        distances: Sequence[Distance] | Distances | None
+        if join is Join.CROP:
+            distances, metric = self._crop_distances(found, scale)
+        else:
+            metric = depth is not None and depth.is_metric
+            distances = None if depth is None else self._measure(depth, found)
+        self._check_filter(metric, have_depth=distances is not None)
+        objects = self._objects(found, distances, metric, scale)
+        kept, left_out = split_by_distance(objects, options)
+        semantics = self._segment()
+        self._note_domain(metric and scale is None)
+        self.timing_ms["total"] = (time.perf_counter() - start) * 1e3
+        return Result(
+            image=self.image,
+            objects=tuple(kept),
+            left_out=tuple(left_out),
+            depth=depth,
+            semantics=semantics,
+            camera=self.camera,
+            scale=scale,
+            join="joint" if self.ranger.joint and not self.own_depth else str(join),
+            statistic=str(options.stat),
+            filter=filter_record(options),
+            timing_ms=self.timing_ms,
+            models=tuple(self.models),
+            notes=tuple(self.notes),
+        )
+
+    # -- networks ---------------------------------------------------------------------------
+
+    def _timed(self, stage: str, job: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        value = job()
+        self.timing_ms[stage] = self.timing_ms.get(stage, 0.0) + (time.perf_counter() - start) * 1e3
+        return value
+
+    def _detect(self, image: Image) -> Detections:
+        detector = self.ranger.detector
+        if detector is None:
+            raise UsageError("there is no detector; load one, or give boxes")
+        self.models.append(detector.use("detector"))
+        found: Detections = self._timed(
+            "detect", lambda: detector.detect(image, self.options.detect)
+        )
+        return found
+
+    def _estimate(self, image: Image, camera: Camera | None) -> DepthMap:
+        network = self.ranger.depth
+        if network is None:
+            raise UsageError("there is no depth network; load one, or give a depth map")
+        if not any(use.role == "depth" for use in self.models):
+            self.models.append(network.use("depth"))
+        depth: DepthMap = self._timed("depth", lambda: network.estimate(image, camera))
+        return depth
+
+    def _detect_and_estimate(
+        self, depth: DepthMap | None, found: Detections | None
+    ) -> tuple[DepthMap | None, Detections]:
+        """Whatever the caller did not bring; side by side where both are missing."""
+        image, camera, joint = self.image, self.camera, self.ranger.joint
+        if joint is not None and (depth is None or found is None):
+            self.models.append(joint.use("joint"))
+            new, estimated = self._timed(
+                "joint", lambda: joint.detect_and_estimate(image, self.options.detect, camera)
+            )
+            return estimated if depth is None else depth, new if found is None else found
+        if depth is None and found is None and self.ranger.depth is not None:
+            found, depth = self.ranger.both(
+                lambda: self._detect(image), lambda: self._estimate(image, camera)
+            )
+            self.models.sort(key=lambda use: use.role != "detector")
+            assert found is not None  # noqa: S101 - set one line above
+            return depth, found
+        if depth is None and self.ranger.depth is not None:
+            depth = self._estimate(image, camera)
+        return depth, self._detect(image) if found is None else found
+
+    def _masked(self, found: Detections | None) -> tuple[DepthMap, Detections, Scale | None]:
+        """Join `mask`: the detector sees only what is near enough."""
+        far = self.options.max_distance
+        if far is None:
+            raise UsageError("join 'mask' blanks what is beyond max_distance; give max_distance")
+        depth = self._estimate(self.image, self.camera)
+        if isinstance(self.options.scale, ObjectSizes | KnownDistance):
+            raise UsageError(
+                "join 'mask' needs metres before it detects anything; give a scale factor, or use "
+                "join 'parallel' with this scale"
+            )
+        scale = self._scale(depth, Detections.empty())
+        metric = depth if scale is None else apply_scale(depth, scale)
+        self._check_filter(metric.is_metric, have_depth=True)
+        if found is None:
+            near = metric.valid & (metric.values <= far)
+            pixels = self.image.pixels * near[..., None]
+            found = self._detect(replace(self.image, pixels=pixels))
+        return depth, found, scale
+
+    def _segment(self) -> LabelMap | None:
+        network = self.ranger.semantic
+        if network is None:
+            return None
+        self.models.append(network.use("semantic"))
+        labels: LabelMap = self._timed("semantic", lambda: network.segment(self.image))
+        return labels
+
+    # -- distances --------------------------------------------------------------------------
+
+    def _scale(self, depth: DepthMap | None, found: Detections) -> Scale | None:
+        request = self.options.scale
+        if request is None:
+            return None
+        if depth is None:
+            if self.ranger.join is Join.CROP and not isinstance(
+                request, ObjectSizes | KnownDistance
+            ):
+                return Scale(request.factor, ScaleSource.GIVEN, request.uncertainty)
+            raise UsageError("a scale needs a depth map of the whole picture; join 'crop' has none")
+        return find_scale(request, depth, found, self.options.stat, self.camera)
+
+    def _measure(self, depth: DepthMap, found: Detections) -> Distances:
+        distances: Distances = self._timed(
+            "distance",
+            lambda: measure(depth, found.boxes, self.options.stat, self._prior(depth, found)),
+        )
+        return distances
+
+    def _prior(self, depth: DepthMap, found: Detections) -> SizePrior | None:
+        """Expected distances from object sizes, wide where the focal length is a guess."""
+        if not depth.is_metric or self.options.stat is not Statistic.FOREGROUND:
+            return None
+        camera = self.camera
+        if camera is None:
+            camera = Camera.from_fov(ASSUMED_FOV_DEG, depth.width, depth.height, "assumed")
+            prior = size_distances(found.boxes, found.labels, camera)
+            spread = np.hypot(prior.spread, np.float32(ASSUMED_SPREAD))
+            return SizePrior(prior.depth, spread)
+        return size_distances(found.boxes, found.labels, camera)
+
+    def _crop_distances(
+        self, found: Detections, scale: Scale | None
+    ) -> tuple[list[Distance], bool]:
+        """Join `crop`: one run of the depth network a box."""
+        distances: list[Distance] = []
+        metric = True
+        for box in found.boxes:
+            x1, y1 = np.floor(box[:2]).astype(int)
+            x2, y2 = np.ceil(box[2:]).astype(int)
+            pixels = self.image.pixels[y1:y2, x1:x2]
+            if not pixels.size:
+                distances.append(Distance(None, None, 0, self.options.stat, OUTSIDE))
+                continue
+            camera = self.camera and self.camera.cropped(x1, y1, x2 - x1, y2 - y1)
+            cut = Image(np.ascontiguousarray(pixels), self.image.source)
+            depth = self._estimate(cut, camera)
+            depth = depth if scale is None else apply_scale(depth, scale)
+            metric = metric and depth.is_metric
+            distances.append(measure(depth, [0, 0, x2 - x1, y2 - y1], self.options.stat)[0])
+        return distances, metric
+
+    def _note_domain(self, trusts_network: bool) -> None:
+        """Say what pictures the metres were learnt from."""
+        for use in self.models:
+            if trusts_network and use.role != "detector" and use.domain:
+                self.notes.append(
+                    f"The metres come from {use.name}, which was made for {use.domain}; "
+                    "on other pictures they are unreliable."
+                )
+
+    def _check_filter(self, metric: bool, have_depth: bool) -> None:
+        if not self.options.filters:
+            return
+        if not have_depth:
+            raise UsageError("a distance filter needs depth; load a depth network or give a map")
+        if not metric:
+            raise UsageError(
+                "a distance filter needs metres, but this depth is relative; give a scale "
+                "(2.5m@chair, object-size or a factor) or use a metric depth network"
+            )
+        if self.options.by == "range" and self.camera is None:
+            raise UsageError(
+                "filtering by range needs the focal length, which this picture does not tell; "
+                "give focal_px or fov_deg, or filter by z"
+            )
+
+    def _objects(
+        self,
+        found: Detections,
+        distances: Sequence[Distance] | Distances | None,
+        metric: bool,
+        scale: Scale | None,
+    ) -> list[Object]:
+        objects = []
+        for i, label in enumerate(found.labels):
+            thing = Object(
+                label,
+                int(found.class_ids[i]),
+                float(found.scores[i]),
+                Box(*found.boxes[i].tolist()),
+            )
+            if distances is None:
+                objects.append(replace(thing, reason="there is no depth map"))
+            else:
+                objects.append(self._ranged(thing, distances[i], metric, scale))
+        return objects
+
+    def _ranged(
+        self, thing: Object, distance: Distance, metric: bool, scale: Scale | None
+    ) -> Object:
+        """The object with what is known about its distance."""
+        stat, count = str(distance.statistic), distance.valid_pixels
+        thing = replace(thing, statistic=stat, valid_pixels=count)
+        value = distance.value
+        if value is None or distance.interval is None:
+            return replace(thing, reason=distance.reason)
+        if not metric:
+            reason = "the depth is relative and no scale is known"
+            return replace(thing, relative_depth=value, reason=reason)
+        widen = 1 + (scale.uncertainty if scale else 0.0)
+        low, high = distance.interval
+        source = "given-depth" if self.own_depth else ScaleSource.NETWORK
+        thing = replace(
+            thing,
+            distance_m=value,
+            interval_m=(low / widen, high * widen),
+            interval_kind=INTERVAL_KIND,
+            scale_source=str(scale.source if scale else source),
+        )
+        if self.camera is None:
+            return thing
+        x, y = thing.box.center
+        point = self.camera.unproject(*(np.array(v, np.float32) for v in (x, y, value)))
+        range_m = self.camera.range_m(x, y, value)
+        return replace(thing, range_m=range_m, xyz_m=(float(point[0]), float(point[1]), value))
