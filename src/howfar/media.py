@@ -7,8 +7,10 @@ are divided by 257); transparency is laid over white. Only the first frame of an
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -19,11 +21,27 @@ from howfar.core.camera import Camera
 from howfar.core.image import Image, RgbArray
 from howfar.errors import PictureError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+"""As Pillow names them; a stereo pair (MPO) opens as the JPEG that it starts with."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"})
 SAME_ASPECT = 0.01
 """Relative difference of aspect ratios up to which a picture counts as resized, not cropped."""
+PLAUSIBLE_FOCAL = (0.05, 500.0)
+"""Focal lengths by the longer side of the picture; EXIF that tells another is rubbish."""
 INCH_MM, CM_MM = 25.4, 10.0
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    ZeroDivisionError,
+    struct.error,
+)
+"""What Pillow raises on damaged files."""
 
 
 def read_image(path: Path) -> Image:
@@ -58,7 +76,7 @@ def decode_image(data: bytes, source: str) -> Image:
         ) from error
     except MemoryError:
         raise PictureError(f"{source}: not enough memory for its pixels; make it smaller") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         text = str(error) or type(error).__name__
         broken = "truncated" in text.lower() or isinstance(error, EOFError)
         reason = "the picture is truncated" if broken else f"the picture is damaged ({text})"
@@ -69,12 +87,19 @@ def _read(picture: PIL.Image.Image, source: str, notes: list[str]) -> Image:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":
         notes.append(f"An animation or stack of {frames} pictures: only the first was read.")
-    exif = picture.getexif()
     stored = picture.size
-    PIL.ImageOps.exif_transpose(picture, in_place=True)
+    picture.load()  # before EXIF, whose damage is no reason to refuse the picture
+    try:
+        exif = picture.getexif()
+        detail = exif.get_ifd(ExifTags.IFD.Exif)
+    except DAMAGE:
+        notes.append("The EXIF data are damaged, so neither orientation nor focal length is known.")
+        detail = {}
+    else:
+        PIL.ImageOps.exif_transpose(picture, in_place=True)
     pixels = _to_rgb(picture, notes)
     height, width = pixels.shape[:2]
-    camera = _exif_camera(exif, stored, (width, height), notes)
+    camera = _exif_camera(detail, stored, (width, height), notes)
     return Image(pixels, source, camera, tuple(notes))
 
 
@@ -82,7 +107,8 @@ def _to_rgb(picture: PIL.Image.Image, notes: list[str]) -> RgbArray:
     """(H, W, 3) uint8 of any mode that Pillow gives."""
     mode = picture.mode
     if mode.startswith("I") or mode == "F":
-        return _deep_to_rgb(np.asarray(picture), notes)
+        sixteen = mode.startswith("I;16") or picture.format == "PNG"
+        return _deep_to_rgb(np.asarray(picture), sixteen, notes)
     if mode == "RGB" and "transparency" not in picture.info:
         return np.asarray(picture)
     if "A" in mode or "a" in mode or "transparency" in picture.info:
@@ -92,21 +118,24 @@ def _to_rgb(picture: PIL.Image.Image, notes: list[str]) -> RgbArray:
     return np.asarray(picture.convert("RGB"))
 
 
-def _deep_to_rgb(grey: np.ndarray, notes: list[str]) -> RgbArray:
-    """Grey of more than 8 bits: 16-bit numbers are divided by 257, floats in 0..1 multiplied."""
+def _deep_to_rgb(grey: np.ndarray, sixteen: bool, notes: list[str]) -> RgbArray:
+    """Grey of more than 8 bits: 16-bit numbers are divided by 257, floats in 0..1 multiplied.
+
+    32-bit numbers and floats above 1 whose largest is at most 255 are 8-bit values already.
+    """
     values = np.nan_to_num(grey.astype(np.float64))
     top = float(values.max(initial=0.0))
     if np.issubdtype(grey.dtype, np.floating) and top <= 1:
         factor = 255.0
     else:
-        factor = 1.0 if top <= 255 else 255 / 65535
+        factor = 1.0 if top <= 255 and not sixteen else 255 / 65535
     notes.append("A grey picture of more than 8 bits: reduced to 8.")
     small = np.clip(np.rint(values * factor), 0, 255).astype(np.uint8)
     return np.repeat(small[..., None], 3, axis=2)
 
 
 def _exif_camera(
-    exif: PIL.Image.Exif, stored: tuple[int, int], upright: tuple[int, int], notes: list[str]
+    detail: dict[int, Any], stored: tuple[int, int], upright: tuple[int, int], notes: list[str]
 ) -> Camera | None:
     """The camera that EXIF tells, if its picture size agrees with the file's.
 
@@ -114,7 +143,6 @@ def _exif_camera(
     the focal plane. A picture of the same shape but another size was resized and is believed,
     with a note; one of another shape was cropped and is not.
     """
-    detail = exif.get_ifd(ExifTags.IFD.Exif)
     recorded = (
         _number(detail.get(ExifTags.Base.ExifImageWidth)),
         _number(detail.get(ExifTags.Base.ExifImageHeight)),
@@ -124,6 +152,7 @@ def _exif_camera(
     if not film_mm and not plane_px:
         return None
     ratio = 1.0
+    told = ""
     if all(recorded) and sorted(recorded) != sorted(stored):
         told = f"{recorded[0]:.0f}x{recorded[1]:.0f}, the file has {stored[0]}x{stored[1]} pixels"
         shape, expected = max(stored) / min(stored), max(recorded) / min(recorded)
@@ -133,14 +162,21 @@ def _exif_camera(
                 "or edited. Give --focal-px or --fov-deg."
             )
             return None
+        ratio = max(stored) / max(recorded)
+    if film_mm:
+        camera = Camera.from_focal_35mm(film_mm, *upright)
+    else:
+        camera = Camera.from_focal(plane_px * ratio, *upright, source="exif")
+    low, high = PLAUSIBLE_FOCAL
+    if not low <= camera.fx / max(upright) <= high:
+        notes.append(f"The EXIF focal length is not used: {camera.fx:.3g} pixels cannot be.")
+        return None
+    if told:
         notes.append(
             f"The EXIF focal length is used as for a resized picture: EXIF says {told}. "
             "If it was cropped, give --focal-px or --fov-deg."
         )
-        ratio = max(stored) / max(recorded)
-    if film_mm:
-        return Camera.from_focal_35mm(film_mm, *upright)
-    return Camera.from_focal(plane_px * ratio, *upright, source="exif")
+    return camera
 
 
 def _focal_plane_px(detail: dict[int, object]) -> float:
@@ -153,12 +189,12 @@ def _focal_plane_px(detail: dict[int, object]) -> float:
 
 
 def _number(value: object) -> float:
-    """A positive finite number of an EXIF field, or 0 for anything else."""
+    """A positive number of an EXIF field that can be meant, or 0 for anything else."""
     try:
         number = float(value)  # type: ignore[arg-type]  # rationals, ints, strings, None
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return 0.0
-    return number if np.isfinite(number) and number > 0 else 0.0
+    return number if 0 < number < 1e9 else 0.0
 
 
 def _what_it_is(data: bytes) -> str:

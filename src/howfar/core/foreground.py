@@ -31,6 +31,8 @@ from howfar.core.depth import BoolArray, DepthMap
 from howfar.core.detections import IntArray
 from howfar.core.lattice import PixelBoxes, lattice_index, ranked_quantile, take
 
+SPARSE = 0.5
+"""A map with a smaller share of valid pixels is sparse: its gaps are closed before it is read."""
 GRID = 16
 """Samples along each side of a box."""
 RING = 0.12
@@ -117,6 +119,8 @@ def foreground(
         whole: the same boxes as whole pixels of the map.
         prior: expected depths from object sizes, or None.
     """
+    if depth.valid.mean() < SPARSE:
+        depth = depth.filled()
     x, y = _grid(whole)
     index = lattice_index(depth, x, y)
     index[~whole.inside] = 0

@@ -66,14 +66,14 @@ def read_lattice(depth: DepthMap, region: PixelBoxes) -> FloatArray:
     """
     x, new_x = _even(region.x1, region.x2)
     y, new_y = _even(region.y1, region.y2)
-    usable = (new_y[:, :, None] & new_x[:, None, :]).reshape(len(x), -1)
+    usable = (new_y[:, :, None] & new_x[:, None, :]).reshape(len(x), y.shape[1] * x.shape[1])
     return take(depth, lattice_index(depth, x, y), usable)
 
 
 def lattice_index(depth: DepthMap, x: IntArray, y: IntArray) -> IntArray:
     """Flat pixel index (N, R * C) of columns x (N, C) and rows y (N, R)."""
-    index: IntArray = ((y * depth.width)[:, :, None] + x[:, None, :]).reshape(len(x), -1)
-    return index
+    index: IntArray = (y * depth.width)[:, :, None] + x[:, None, :]
+    return index.reshape(len(x), y.shape[1] * x.shape[1])
 
 
 def take(depth: DepthMap, index: IntArray, usable: BoolArray) -> FloatArray:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from howfar.core.boxes import FloatArray, box_areas
+from howfar.core.boxes import FloatArray, box_areas, intersections
+from howfar.core.depth import BoolArray
 from howfar.core.detections import Detections, IntArray
 
 MAX_CANDIDATES = 30_000
 """Candidates beyond this many, by score, are dropped before suppression (YOLOv5's limit)."""
+BLOCK = 256
+"""Boxes that are compared with all that follow at once; bounds the memory."""
 
 
 def nms(
@@ -31,27 +34,31 @@ def nms(
     Returns (K,) int64. A box with zero area neither suppresses nor is suppressed.
     """
     order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
-    ranked = boxes[order]
-    groups = np.zeros(len(order), np.int64) if class_ids is None else class_ids[order]
-    areas = box_areas(ranked)
-    x1, y1, x2, y2 = (np.ascontiguousarray(column) for column in ranked.T)
-    alive = np.ones(len(order), bool)
-    keep: list[int] = []
-    for i in range(len(order)):
-        if not alive[i]:
-            continue
-        keep.append(i)
-        if len(keep) == max_det:
-            break
-        rest = np.flatnonzero(alive[i + 1 :] & (groups[i + 1 :] == groups[i])) + i + 1
-        if not len(rest):
-            continue
-        width = np.minimum(x2[i], x2[rest]) - np.maximum(x1[i], x1[rest])
-        height = np.minimum(y2[i], y2[rest]) - np.maximum(y1[i], y1[rest])
-        inter = np.clip(width, 0, None) * np.clip(height, 0, None)
-        union = areas[i] + areas[rest] - inter
-        alive[rest[inter > iou * union]] = False
-    return order[np.array(keep, np.int64)]
+    if class_ids is None:
+        kept = _greedy(boxes[order], iou)
+    else:
+        groups = class_ids[order]
+        by_class = np.argsort(groups, kind="stable")
+        starts = np.flatnonzero(np.diff(groups[by_class], prepend=-1))
+        members = np.split(by_class, starts[1:])
+        kept = np.zeros(len(order), bool)
+        for group in members:
+            kept[group] = _greedy(boxes[order[group]], iou)
+    return order[kept][:max_det]
+
+
+def _greedy(boxes: FloatArray, iou: float) -> BoolArray:
+    """Which (N,) of the boxes (N, 4), best first, survive each other."""
+    alive = np.ones(len(boxes), bool)
+    areas = box_areas(boxes)
+    for start in range(0, len(boxes), BLOCK):
+        block = slice(start, start + BLOCK)
+        inter = intersections(boxes[block], boxes[start:])
+        hides = inter > iou * (areas[block, None] + areas[None, start:] - inter)
+        for i in range(len(inter)):
+            if alive[start + i]:
+                alive[start + i + 1 :] &= ~hides[i, i + 1 :]
+    return alive
 
 
 def suppress(

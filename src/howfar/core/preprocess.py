@@ -156,7 +156,10 @@ class Preprocess:
         ratio = min(self.width / width, self.height / height)
         if not self.scale_up:
             ratio = min(ratio, 1.0)
-        new_w, new_h = _letterbox_side(width * ratio), _letterbox_side(height * ratio)
+        # YOLOv5 rounds the sides of a centred picture, YOLOX cuts those of one at the top left.
+        half = 0.5 if self.fit is Fit.LETTERBOX else 0.0
+        new_w = max(math.floor(width * ratio + half), 1)
+        new_h = max(math.floor(height * ratio + half), 1)
         input_w, input_h = self.width, self.height
         if self.minimal:
             input_w = math.ceil(new_w / self.multiple) * self.multiple
@@ -204,10 +207,6 @@ class Preprocess:
         if self.layout == "NHWC":
             tensor = np.ascontiguousarray(tensor.transpose(1, 2, 0))
         return tensor.astype(self.dtype, copy=False)[None]
-
-
-def _letterbox_side(length: float) -> int:
-    return max(math.floor(length + 0.5), 1)
 
 
 def _placement(

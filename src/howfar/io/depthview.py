@@ -31,10 +31,10 @@ from howfar.io.palette import (
     Rgb,
     depth_ramp,
     given_ramp,
-    round_step,
     text_block,
     text_extent,
     text_size_px,
+    tick_depths_m,
 )
 
 PANEL_HEIGHT_PX = 2000
@@ -189,7 +189,7 @@ def _dot_px(depth: DepthMap, width: int, height: int) -> int:
     """Diameter of a lidar point that is seen at a glance: odd, 3 or more."""
     least = math.sqrt(width * height) / 200
     stretch = max(width / depth.width, height / depth.height)
-    return 2 * math.ceil(max(least, stretch, 2) / 2) + 1
+    return 2 * math.ceil(max(least, 2 * stretch, 2) / 2) + 1
 
 
 def _panel_size(image: Image) -> tuple[int, int]:
@@ -253,7 +253,7 @@ def scale_bar(ramp: Ramp | None, kind: DepthKind, height: int, size_px: int) -> 
     """
     line_px = text_extent("", size_px)[1]
     top, bottom = line_px // 2, height - 2 * line_px
-    labels = _bar_labels(ramp, kind, max(2, (bottom - top) // (2 * line_px)))
+    labels = bar_labels(ramp, kind, max(2, 2 * (bottom - top) // (5 * line_px)))
     colours = np.full((bottom - top, 1, 3), NONE, np.uint8)
     if labels:
         shade = np.linspace(255, 0, bottom - top).round().astype(np.int64)
@@ -279,30 +279,14 @@ def _write(canvas: RgbArray, text: str, x: int, y: int, size_px: int) -> None:
     canvas[y : y + h, x : x + w] = block[:, : canvas.shape[1] - x]
 
 
-def _bar_labels(ramp: Ramp | None, kind: DepthKind, most: int) -> dict[float, str]:
-    """Texts at positions 0 (near) .. 1 (far) of a bar."""
+def bar_labels(ramp: Ramp | None, kind: DepthKind, most: int) -> dict[float, str]:
+    """Texts at positions 0 (near) .. 1 (far) of a bar with room for `most` gaps between them.
+
+    Metres for `METRIC`, "near" and "far" for the other kinds, nothing without a ramp.
+    """
     if ramp is None:
         return {}
     if kind is not DepthKind.METRIC:
         return {0.0: "near", 1.0: "far"}
     ticks = tick_depths_m(ramp, most)
     return {float(at): f"{m:g} m" for at, m in zip(ramp.position(ticks), ticks, strict=True)}
-
-
-def tick_depths_m(ramp: Ramp, most: int) -> list[float]:
-    """Depths in metres to label at a bar with room for `most` gaps: the ends, and between them
-    multiples of 1, 2 or 5 times a power of ten that do not crowd."""
-    if ramp.logarithmic:
-        low, high = math.floor(math.log10(ramp.near)), math.ceil(math.log10(ramp.far))
-        round_depths = [float(f"{f}e{p}") for p in range(low, high + 1) for f in (1, 2, 5)]
-    else:
-        step = round_step((ramp.far - ramp.near) / most)
-        first, last = math.ceil(ramp.near / step), math.floor(ramp.far / step)
-        round_depths = [float(f"{k * step:.9g}") for k in range(first, last + 1)]
-    ticks, reached = [ramp.near], 0.0
-    for depth_m in round_depths:
-        at = float(ramp.position(depth_m))
-        if reached + 0.7 / most <= at <= 1 - 0.7 / most:
-            ticks.append(depth_m)
-            reached = at
-    return [*ticks, ramp.far]

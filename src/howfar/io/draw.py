@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from howfar.core.boxes import Box, FloatArray, box_areas, intersections
 from howfar.core.depth import DepthKind
@@ -79,8 +78,8 @@ def object_ramp(result: Result, range_m: tuple[float, float] | None = None) -> R
     """The colours of a result: `range_m`, else from its depth map, else from its objects."""
     kind = result.depth.kind if result.depth else None
     orders = [order for obj in result.objects if (order := _order(obj, kind)) is not None]
-    metric = kind is DepthKind.METRIC or any(obj.distance_m for obj in result.objects)
-    if range_m is not None and metric:
+    no_scale = any(_has_no_scale(obj, kind) for obj in result.objects)
+    if range_m is not None and not no_scale:
         return given_ramp(range_m)
     if result.depth is not None and (ramp := depth_ramp(result.depth.ordered())):
         return ramp
@@ -143,24 +142,31 @@ def filter_note(result: Result) -> str:
 def paint(pixels: RgbArray, marks: Sequence[Mark], note: str = "") -> RgbArray:
     """A copy of (H, W, 3) uint8 `pixels` with marks drawn in the order given, and a small note.
 
-    Text and lines grow with the picture. No plate is ever drawn over a nearer one's where it can
-    be moved; all lie inside the picture.
+    Text and lines grow with the picture. Plates lie inside the picture, and beside each other
+    where there is room.
     """
     canvas = np.array(pixels, dtype=np.uint8, order="C")
     height, width = canvas.shape[:2]
     boxes = np.array([tuple(mark.box) for mark in marks], np.float32).reshape(-1, 4)
     whole = pixel_boxes(boxes, width, height)
-    rects = np.stack([whole.x1, whole.y1, whole.x2, whole.y2], axis=1)[whole.inside]
+    corners = np.stack([whole.x1, whole.y1, whole.x2, whole.y2], axis=1)
+    rects = corners[whole.inside].astype(np.float32)
     marks = [mark for mark, seen in zip(marks, whole.inside, strict=True) if seen]
-    line_px = max(1, round(math.sqrt(width * height) / 330 + 0.4))
+    line_px = _line_px(width, height)
     for mark, rect in zip(marks, rects, strict=True):
         _draw_box(canvas, rect, mark.colour, line_px)
     plates = [_plate(mark, width, height) for mark in marks]
-    fixed = _draw_note(canvas, note, rects.astype(np.float32))
-    corners = _place(plates, rects.astype(np.float32), fixed, canvas, _edge_px(line_px))
-    for plate, (x, y) in zip(plates, corners, strict=True):
+    fixed = _draw_note(canvas, note, rects)
+    size = np.array([width, height], np.float32)
+    spots = _place(plates, rects, fixed, size, _edge_px(line_px))
+    for plate, (x, y) in zip(plates, spots, strict=True):
         canvas[y : y + plate.shape[0], x : x + plate.shape[1]] = plate
     return canvas
+
+
+def _line_px(width: int, height: int) -> int:
+    """Width of the lines of boxes: 3 on 1280 x 720."""
+    return max(1, round(math.sqrt(width * height) / 330 + 0.4))
 
 
 def _edge_px(line_px: int) -> int:
@@ -168,13 +174,11 @@ def _edge_px(line_px: int) -> int:
     return max(1, line_px // 3)
 
 
-def _draw_box(
-    canvas: RgbArray, rect: npt.NDArray[np.int64], colour: Rgb | None, line_px: int
-) -> None:
+def _draw_box(canvas: RgbArray, rect: FloatArray, colour: Rgb | None, line_px: int) -> None:
     """Draw one frame along the inner edge of `rect`, dark on both sides."""
     height, width = canvas.shape[:2]
     edge = _edge_px(line_px)
-    x1, y1, x2, y2 = rect.tolist()
+    x1, y1, x2, y2 = rect.astype(int).tolist()
     outer = (max(x1 - edge, 0), max(y1 - edge, 0), min(x2 + edge, width), min(y2 + edge, height))
     for side in _sides(canvas, outer, line_px + 2 * edge):
         side[:] = OUTLINE
@@ -223,34 +227,33 @@ def _draw_note(canvas: RgbArray, note: str, rects: FloatArray) -> FloatArray:
 
 
 def _place(
-    plates: Sequence[RgbArray],
-    rects: FloatArray,
-    fixed: FloatArray,
-    canvas: RgbArray,
-    edge_px: int,
+    plates: Sequence[RgbArray], rects: FloatArray, fixed: FloatArray, size: FloatArray, edge_px: int
 ) -> list[tuple[int, int]]:
-    """Top-left corners (x, y) of the plates; the last plate, which is nearest, chooses first."""
-    height, width = canvas.shape[:2]
-    areas = np.maximum(box_areas(rects), 1)
-    taken = np.zeros((len(fixed) + len(plates), 4), np.float32)
-    taken[: len(fixed)] = fixed
+    """Top-left corners (x, y) of the plates; the last plate, which is nearest, chooses first.
+
+    A plate takes the spot that hides least: of the `fixed` places and the plates already placed
+    (which count most), and of the boxes `rects`. `size` is (width, height) of the picture.
+    """
+    sides = np.array([plate.shape[1::-1] for plate in plates], np.float32).reshape(-1, 2)
+    taken = np.concatenate([rects, fixed, np.zeros_like(rects)])
+    areas = np.concatenate([box_areas(rects), box_areas(fixed) / 4, sides.prod(axis=1) / 4])
     corners: list[tuple[int, int]] = []
     for i in reversed(range(len(plates))):
-        h, w = plates[i].shape[:2]
-        spots = _spots(rects[i], w, h, edge_px)
-        spots = np.clip(spots, 0, np.array([width - w, height - h], np.float32))
-        places = np.concatenate([spots, spots + np.array([w, h], np.float32)], axis=1)
-        overlap = intersections(places, taken[: len(fixed) + len(corners)]).sum(axis=1) / (w * h)
-        covered = (intersections(places, rects) / areas).sum(axis=1)
-        best = int(np.argmin(4 * overlap + covered + 0.02 * np.arange(len(spots))))
-        taken[len(fixed) + len(corners)] = places[best]
+        spots = np.clip(_spots(rects[i], sides[i], edge_px), 0, size - sides[i])
+        places = np.concatenate([spots, spots + sides[i]], axis=1)
+        reached = (taken[:, :2] < places[:, 2:].max(axis=0)) & (taken[:, 2:] > spots.min(axis=0))
+        near = reached.all(axis=1)
+        hidden = intersections(places, taken[near]) @ (1 / np.maximum(areas[near], 1))
+        best = int(np.argmin(hidden + 0.02 * np.arange(len(spots))))
+        taken[len(rects) + len(fixed) + i] = places[best]
         corners.append((int(spots[best, 0]), int(spots[best, 1])))
     return corners[::-1]
 
 
-def _spots(rect: FloatArray, w: int, h: int, edge_px: int) -> FloatArray:
-    """Corners (K, 2) where a plate of w x h may stand at a box, best first."""
+def _spots(rect: FloatArray, sides: FloatArray, edge_px: int) -> FloatArray:
+    """Corners (K, 2) where a plate of `sides` (width, height) may stand at a box, best first."""
     x1, y1, x2, y2 = rect.tolist()
+    w, h = sides.tolist()
     left, right, middle = x1 - edge_px, x2 + edge_px - w, (x1 + x2 - w) // 2
     above, below = y1 - edge_px - h, y2 + edge_px
     top, bottom = y1 - edge_px, y2 + edge_px - h

@@ -40,7 +40,7 @@ WORD_GAP = 0.3
 """Space between words as a share of the font size; the font's own is too narrow when small."""
 MOST_DECADES = 2
 """A logarithmic ramp spans at most this many powers of ten; what is nearer has the near colour."""
-SAMPLES = 100_000
+SAMPLES = 40_000
 """About how many pixels the default range is read from."""
 
 
@@ -91,7 +91,9 @@ class Ramp(NamedTuple):
 
 
 def given_ramp(range_m: tuple[float, float]) -> Ramp:
-    """The ramp of a range in metres that the caller gave; near may be 0.
+    """The ramp of a range in metres that the caller gave.
+
+    A near end below a hundredth of the far one, 0 say, is raised to that.
 
     Raises `UsageError` unless 0 <= near < far, both finite.
     """
@@ -118,15 +120,32 @@ def depth_ramp(ordered: DepthMap) -> Ramp | None:
 
 def rounded_ramp(low: float, high: float) -> Ramp:
     """The ramp over 0 < low <= high, its ends rounded outwards to numbers with few digits."""
-    span = max(high - low, 0.05 * high)
-    step = round_step(span / 10)
+    high = max(high, 1.05 * low)
+    step = round_step((high - low) / 10)
     near, far = math.floor(low / step) * step, math.ceil(high / step) * step
-    if near >= far:
-        far = near + step
     if far > 10 * near:
-        finer = round_step(low / 2)
+        finer = round_step(low / 5)
         near = max(math.floor(low / finer + 1e-6) * finer, far / 10**MOST_DECADES)
     return Ramp(_few_digits(near), _few_digits(far))
+
+
+def tick_depths_m(ramp: Ramp, most: int) -> list[float]:
+    """Depths in metres to label at a bar with room for `most` gaps: the ends, and between them
+    multiples of 1, 2 or 5 times a power of ten that do not crowd."""
+    if ramp.logarithmic:
+        low, high = math.floor(math.log10(ramp.near)), math.ceil(math.log10(ramp.far))
+        round_depths = [float(f"{f}e{p}") for p in range(low, high + 1) for f in (1, 2, 5)]
+    else:
+        step = round_step((ramp.far - ramp.near) / most)
+        first, last = math.ceil(ramp.near / step), math.floor(ramp.far / step)
+        round_depths = [float(f"{k * step:.9g}") for k in range(first, last + 1)]
+    ticks, reached = [ramp.near], 0.0
+    for depth_m in round_depths:
+        at = float(ramp.position(depth_m))
+        if reached + 0.7 / most <= at <= 1 - 0.7 / most:
+            ticks.append(depth_m)
+            reached = at
+    return [*ticks, ramp.far]
 
 
 def round_step(least: float) -> float:
@@ -153,30 +172,41 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont:
 
 def text_extent(text: str, size_px: int) -> tuple[int, int]:
     """Width and height in pixels of `text`; the height depends on the size alone."""
-    ascent, descent = _font(size_px).getmetrics()
-    return _words(text, size_px)[1], ascent + descent
+    masks = [_word_mask(word, size_px) for word in text.split()]
+    gaps = max(len(masks) - 1, 0) * _gap_px(size_px)
+    return sum(mask.shape[1] for mask in masks) + gaps, _line_height_px(size_px)
 
 
 def text_block(text: str, size_px: int, ink: Rgb, ground: Rgb, pad_px: int = 0) -> RgbArray:
     """A filled (h, w, 3) uint8 block with `text`, `pad_px` wider on the left and on the right."""
-    words, width = _words(text, size_px)
-    height = text_extent("", size_px)[1]
-    block = Image.new("RGB", (max(width, 1) + 2 * pad_px, height), ground)
-    pen, font = ImageDraw.Draw(block), _font(size_px)
-    for word, x in words:
-        pen.text((pad_px + x, font.getmetrics()[0]), word, fill=ink, font=font, anchor="ls")
-    return np.asarray(block)
-
-
-def _words(text: str, size_px: int) -> tuple[list[tuple[str, int]], int]:
-    """The words of `text`, each with its x in pixels, and the width of all."""
-    font, gap, x = _font(size_px), round(WORD_GAP * size_px), 0
-    placed: list[tuple[str, int]] = []
+    width, height = text_extent(text, size_px)
+    cover = np.zeros((height, max(width, 1) + 2 * pad_px), np.uint8)
+    x = pad_px
     for word in text.split():
-        x += gap if placed else 0
-        placed.append((word, x))
-        x += math.ceil(font.getlength(word))
-    return placed, x
+        mask = _word_mask(word, size_px)
+        cover[:, x : x + mask.shape[1]] = mask
+        x += mask.shape[1] + _gap_px(size_px)
+    steps = np.linspace(ground, ink, 256).round().astype(np.uint8)
+    return steps.take(cover, axis=0)
+
+
+@lru_cache(maxsize=256)
+def _word_mask(word: str, size_px: int) -> npt.NDArray[np.uint8]:
+    """How much ink each pixel of a word has, (h, w) uint8; words recur, so they are kept."""
+    font = _font(size_px)
+    mask = Image.new("L", (max(1, math.ceil(font.getlength(word))), _line_height_px(size_px)), 0)
+    ImageDraw.Draw(mask).text((0, font.getmetrics()[0]), word, fill=255, font=font, anchor="ls")
+    return np.asarray(mask)
+
+
+def _line_height_px(size_px: int) -> int:
+    """Height of a line of text."""
+    return sum(_font(size_px).getmetrics())
+
+
+def _gap_px(size_px: int) -> int:
+    """Space between two words."""
+    return round(WORD_GAP * size_px)
 
 
 def ink_on(ground: Rgb) -> Rgb:

@@ -7,7 +7,8 @@ A card is embedded in the metadata of an ONNX file under the key `howfar.card`, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -125,9 +126,9 @@ class ModelCard:
                 f"card {self.name!r}: depth_kind is {self.depth_kind!r}; use one of {known}"
             )
         object.__setattr__(self, "depth_kind", DepthKind(self.depth_kind))
-        if self.depth_unit_m <= 0:
+        if not 0 < self.depth_unit_m < math.inf:
             raise CardError(f"card {self.name!r}: depth_unit_m is {self.depth_unit_m}; must be > 0")
-        if self.focal_px is not None and self.focal_px <= 0:
+        if self.focal_px is not None and not 0 < self.focal_px < math.inf:
             raise CardError(f"card {self.name!r}: focal_px is {self.focal_px}; must be > 0")
 
     @property
@@ -153,21 +154,19 @@ class ModelCard:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> ModelCard:
-        """Read a record; unknown or missing fields are a `CardError` that names them."""
+        """Read a record; unknown, missing and mistyped fields are a `CardError` that names them."""
         if not isinstance(record, Mapping):
             raise CardError("a model card is a JSON object with name, decoder and preprocess")
         name = record.get("name", "?")
         _check_fields(f"card {name!r}", record, cls, ("name", "decoder", "preprocess"))
         values = dict(record)
         preprocess = values["preprocess"]
-        if not isinstance(preprocess, Mapping):
-            raise CardError(f"card {name!r}: preprocess is no JSON object")
         _check_fields(f"card {name!r}: preprocess", preprocess, Preprocess, ("width", "height"))
         try:
             values["preprocess"] = Preprocess(**preprocess)
-            return cls(**values)
-        except TypeError as error:
-            raise CardError(f"card {name!r}: a field has the wrong type ({error})") from error
+        except CardError as error:
+            raise CardError(f"card {name!r}: preprocess: {error}") from error
+        return cls(**values)
 
     @classmethod
     def from_json(cls, text: str | bytes, source: str) -> ModelCard:
@@ -235,6 +234,54 @@ def _check_fields(
         raise CardError(f"{where}: unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}")
     if missing:
         raise CardError(f"{where}: field {missing[0]!r} is missing")
+    for item in fields(kind):
+        expected, fits = _FIELD_TYPES[str(item.type)]
+        if item.name in record and not fits(record[item.name]):
+            raise CardError(
+                f"{where}: field {item.name!r} is {record[item.name]!r}; expected {expected}"
+            )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_three_numbers(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 3 and all(map(_is_number, value))
+
+
+def _is_names(value: object) -> bool:
+    return _is_text(value) or (isinstance(value, list | tuple) and all(map(_is_text, value)))
+
+
+def _is_text_mapping(value: object) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_text, [*value, *value.values()]))
+
+
+_FIELD_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "str": ("text", _is_text),
+    "Decoder": ("text", _is_text),
+    "Fit": ("text", _is_text),
+    "DepthKind | None": ("text or null", lambda v: v is None or _is_text(v)),
+    "int": ("a whole number", _is_whole),
+    "float": ("a finite number", _is_number),
+    "float | None": ("a finite number or null", lambda v: v is None or _is_number(v)),
+    "bool": ("true or false", lambda v: isinstance(v, bool)),
+    "bool | None": ("true, false or null", lambda v: v is None or isinstance(v, bool)),
+    "tuple[float, float, float]": ("three finite numbers", _is_three_numbers),
+    "tuple[str, ...]": ("a list of names, or the name of a known list", _is_names),
+    "Mapping[str, str]": ("an object of names", _is_text_mapping),
+    "Preprocess": ("an object", lambda v: isinstance(v, Mapping)),
+}
+"""What a record may hold for each type of field: in words, and a check."""
 
 
 def _plain(preprocess: dict[str, Any]) -> dict[str, Any]:

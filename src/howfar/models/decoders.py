@@ -42,10 +42,15 @@ def nanodet_plus(
     """
     raw = _single(outputs, "output", 3, card)
     count = len(card.classes)
+    bins, rest = divmod(raw.shape[1] - count, 4)
+    if bins < 1 or rest:
+        raise CardError(
+            f"{card.name}: {raw.shape[1]} columns are not {count} classes and four distributions"
+        )
     centres, strides = _grid(place, (8, 16, 32, 64), ceil=True)
     _check_rows(raw, len(centres), card)
     rows, ids, scores = _pick(raw[:, :count], conf, multi_label)
-    logits = raw[rows, count:].reshape(len(rows), 4, -1)
+    logits = raw[rows, count:].reshape(len(rows), 4, bins)
     weights = np.exp(logits - logits.max(axis=2, keepdims=True))
     weights /= weights.sum(axis=2, keepdims=True)
     distance = weights @ np.arange(logits.shape[2], dtype=np.float32) * strides[rows, None]
@@ -69,7 +74,8 @@ def yolox(
     rows = kept[rows]
     stride = strides[rows, None]
     centre = (raw[rows, :2] + cells[rows]) * stride
-    size = np.exp(raw[rows, 2:4]) * stride
+    with np.errstate(over="ignore"):  # infinite boxes are dropped later
+        size = np.exp(raw[rows, 2:4]) * stride
     return Candidates(_from_centre(centre, size), scores, ids)
 
 
@@ -108,8 +114,7 @@ def end_to_end(
     del place, multi_label
     raw = _single(outputs, "output", 3, card, width=6)
     raw = raw[raw[:, 4] > conf]
-    ids = np.rint(raw[:, 5]).astype(np.int64) - card.first_class
-    return _known(Candidates(_ordered(raw[:, :4]), raw[:, 4], ids), card)
+    return _known(_ordered(raw[:, :4]), raw[:, 4], raw[:, 5], card)
 
 
 def detr(
@@ -120,18 +125,22 @@ def detr(
     `softmax` (DETR): the last column is "no object" and is dropped. `sigmoid` (Deformable DETR,
     RT-DETR, D-FINE): every column is a class.
     """
-    logits = np.asarray(_output(outputs, "logits", card), np.float32)[0]
-    boxes = np.asarray(_output(outputs, "boxes", card), np.float32)[0]
-    if card.activation == "softmax":
-        scores = np.exp(logits - logits.max(axis=1, keepdims=True))
-        scores = (scores / scores.sum(axis=1, keepdims=True))[:, :-1]
-    else:
-        scores = 1 / (1 + np.exp(-logits))
-    if scores.shape[1] != len(card.classes) or boxes.shape != (len(logits), 4):
+    logits = np.asarray(_output(outputs, "logits", card), np.float32)
+    boxes = np.asarray(_output(outputs, "boxes", card), np.float32)
+    softmax = card.activation == "softmax"
+    queries = logits.shape[1] if logits.ndim == 3 else -1
+    if logits.shape != (1, queries, len(card.classes) + softmax) or boxes.shape != (1, queries, 4):
         raise CardError(
             f"{card.name}: logits {logits.shape} and boxes {boxes.shape} with {card.activation} do "
             f"not fit {len(card.classes)} classes"
         )
+    logits, boxes = logits[0], boxes[0]
+    if softmax:
+        scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+        scores = (scores / scores.sum(axis=1, keepdims=True))[:, :-1]
+    else:
+        with np.errstate(over="ignore"):  # 1 / infinity is the 0 that is meant
+            scores = 1 / (1 + np.exp(-logits))
     rows, ids, best = _pick(scores, conf, multi_label)
     size = np.array([place.input_width, place.input_height], np.float32)
     corners = _from_centre(boxes[rows, :2] * size, boxes[rows, 2:] * size)
@@ -146,15 +155,20 @@ def tf_detection(
     `boxes` (1, M, 4): y1, x1, y2, x2 in 0..1; `classes` (1, M); `scores` (1, M); `count` (1,).
     """
     del multi_label
-    count = int(np.asarray(_output(outputs, "count", card)).reshape(-1)[0])
-    boxes = np.asarray(_output(outputs, "boxes", card), np.float32)[0, :count]
-    scores = np.asarray(_output(outputs, "scores", card), np.float32)[0, :count]
-    ids = np.rint(np.asarray(_output(outputs, "classes", card), np.float32)[0, :count])
-    keep = scores > conf
+    boxes, scores, ids, count = (
+        np.asarray(_output(outputs, role, card), np.float32)
+        for role in ("boxes", "scores", "classes", "count")
+    )
+    rows = scores.shape[-1] if scores.ndim else -1
+    if (scores.shape, ids.shape, boxes.shape, count.size) != ((1, rows), (1, rows), (1, rows, 4), 1):
+        raise CardError(
+            f"{card.name}: boxes {boxes.shape}, scores {scores.shape}, classes {ids.shape} and "
+            f"count {count.shape} are no {card.decoder} layout"
+        )
+    keep = (scores[0] > conf) & (np.arange(rows) < count.item())
     size = np.array([place.input_width, place.input_height] * 2, np.float32)
-    corners = _ordered(boxes[keep][:, [1, 0, 3, 2]] * size)
-    numbers = ids[keep].astype(np.int64) - card.first_class
-    return _known(Candidates(corners, scores[keep], numbers), card)
+    corners = _ordered(boxes[0, keep][:, [1, 0, 3, 2]] * size)
+    return _known(corners, scores[0, keep], ids[0, keep], card)
 
 
 DetectionDecoder = Callable[[Outputs, Placement, ModelCard, float, bool], Candidates]
@@ -271,7 +285,10 @@ def _ordered(boxes: FloatArray) -> FloatArray:
     return np.concatenate([low, high], axis=1).astype(np.float32)
 
 
-def _known(found: Candidates, card: ModelCard) -> Candidates:
-    """Without class numbers that the card has no name for."""
-    keep = (found.class_ids >= 0) & (found.class_ids < len(card.classes))
-    return Candidates(found.boxes[keep], found.scores[keep], found.class_ids[keep])
+def _known(
+    boxes: FloatArray, scores: FloatArray, numbers: FloatArray, card: ModelCard
+) -> Candidates:
+    """Candidates from class numbers as the network writes them, without those of no class."""
+    ids = np.rint(numbers) - card.first_class
+    keep = (ids >= 0) & (ids < len(card.classes))
+    return Candidates(boxes[keep], scores[keep], ids[keep].astype(np.int64))

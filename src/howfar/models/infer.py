@@ -37,7 +37,7 @@ def infer_card(
             f"{name}: output of shape {outputs[0].shape} with {len(classes)} classes is no known "
             "YOLO layout; write a card for it"
         )
-    height, width = _input_size(inputs[0].shape, metadata)
+    height, width = _input_size(name, inputs[0].shape, metadata)
     return ModelCard(
         name=name,
         decoder=decoder,
@@ -52,10 +52,12 @@ def infer_card(
 def _names(name: str, text: str) -> tuple[str, ...]:
     try:
         names = ast.literal_eval(text)
-    except (ValueError, SyntaxError) as error:
+        if isinstance(names, dict):
+            names = [names[key] for key in sorted(names)]
+        if not isinstance(names, list | tuple) or not names:
+            raise ValueError("no list of names")
+    except (ValueError, SyntaxError, TypeError) as error:
         raise CardError(f"{name}: its metadata 'names' cannot be read ({text[:60]!r})") from error
-    if isinstance(names, dict):
-        names = [names[key] for key in sorted(names)]
     return tuple(str(item) for item in names)
 
 
@@ -74,8 +76,18 @@ def _decoder(
     return None
 
 
-def _input_size(shape: tuple[int | None, ...], metadata: Mapping[str, str]) -> tuple[int, int]:
+def _input_size(
+    name: str, shape: tuple[int | None, ...], metadata: Mapping[str, str]
+) -> tuple[int, int]:
     """Height and width: the graph's, else the metadata's, else 640."""
-    told = [int(v) for v in metadata.get("imgsz", "[640, 640]").strip("[]() ").split(",") if v]
     height, width = (shape[2], shape[3]) if len(shape) == 4 else (None, None)
+    if height and width:
+        return height, width
+    text = metadata.get("imgsz", "[640, 640]")
+    try:
+        told = [int(value) for value in text.strip("[]() ").split(",")]
+    except ValueError:
+        told = [0]
+    if min(told) < 1:
+        raise CardError(f"{name}: its metadata 'imgsz' cannot be read ({text[:60]!r})")
     return height or told[0], width or told[-1]

@@ -1,0 +1,76 @@
+"""The product on real pictures with ground truth, against figures measured independently.
+
+The expected figures, and how they were computed, stand in the README beside the networks.
+"""
+
+import contextlib
+import io
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+import howfar
+from howfar.io.records import coco_results
+from howfar.models.classes import COCO80, COCO_IDS
+
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
+
+
+def coco_ap(detector, data):
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    ranger = howfar.load(detector=detector, depth=None, runtime="onnx")
+    truth = json.loads((data / "instances.json").read_text())
+    ids = dict(zip(COCO80, COCO_IDS, strict=True))
+    rows = []
+    for image in truth["images"]:
+        result = ranger(
+            data / "images" / image["file_name"], conf=0.01, iou=0.6, max_det=100, multi_label=True
+        )
+        rows += coco_results(result, image["id"], ids)
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(data / "instances.json"))
+        evaluation = COCOeval_faster(coco, coco.loadRes(rows), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.stats[:2]
+
+
+@pytest.mark.parametrize(
+    ("detector", "expected"),
+    [("nanodet-plus-m", (0.371, 0.535)), ("yolox-nano", (0.340, 0.509))],
+)
+def test_detection_ap_on_coco(detector, expected, shared_data, shared_models):
+    measured = coco_ap(detector, shared_data / "eval" / "coco-val127")
+    assert measured == pytest.approx(expected, abs=0.003)
+
+
+def depth_errors(depth_network, folder):
+    """Per-image mean AbsRel, RMSE, delta1 with prediction resized to the truth, 0.1 to 80 m."""
+    ranger = howfar.load(detector=None, depth=depth_network, runtime="onnx")
+    rows = []
+    for path in sorted((folder / "rgb").glob("*.jpg")):
+        truth = cv2.imread(str(folder / "depth" / f"{path.stem}.png"), cv2.IMREAD_UNCHANGED) / 1000
+        depth = ranger(path, boxes=np.zeros((0, 4))).depth
+        seen = cv2.resize(depth.values, truth.shape[::-1])
+        assert np.isnan(seen).mean() < 1e-2  # FastDepth gives a few depths <= 0
+        good = (truth >= 0.1) & (truth <= 80) & np.isfinite(seen)
+        p, g = seen[good], truth[good]
+        ratio = np.maximum(p / g, g / p)
+        rows.append(
+            (np.mean(np.abs(p - g) / g), np.sqrt(np.mean((p - g) ** 2)), np.mean(ratio < 1.25))
+        )
+    return np.mean(rows, axis=0)
+
+
+def test_depth_error_on_indoor_mix(shared_data, shared_models):
+    measured = depth_errors("fastdepth", shared_data / "eval" / "indoor-mix")
+    assert measured == pytest.approx((0.126, 0.450, 0.887), abs=0.003)
+
+
+def test_depth_error_on_office(shared_data, shared_models):
+    measured = depth_errors("fastdepth", shared_data / "eval" / "hololens-office")
+    assert measured == pytest.approx((0.268, 0.900, 0.384), abs=0.003)
