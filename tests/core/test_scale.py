@@ -176,3 +176,18 @@ def test_the_table_is_sane():
 def test_nonsense_sizes_are_refused(bad):
     with pytest.raises(UsageError):
         TypicalSize(**{"metres": 1.0, "spread": 0.1} | bad)
+
+
+def test_partly_hidden_objects_do_not_count_where_others_are_whole():
+    """A car of 1.52 m at 10 m is 76 px high; the one behind it shows only its upper half."""
+    metres = np.full((480, 640), 30.0)
+    metres[200:238, 300:400] = 10.0
+    metres[210:286, 250:380] = 10.0
+    boxes = [[300, 200, 400, 238], [250, 210, 380, 286], [450, 200, 550, 276]]
+    metres[200:276, 450:550] = 10.0
+    found = Detections(boxes, [0.9, 0.9, 0.9], [0, 0, 0], ("car",))
+    scale = find_scale(ObjectSizes(), DepthMap(metres), found, "median", CAMERA)
+    assert scale.objects == 2
+    assert scale.factor == pytest.approx(1.0, rel=0.01)
+    alone = find_scale(ObjectSizes(), DepthMap(metres), found[[0]], "median", CAMERA)
+    assert alone.factor == pytest.approx(2.0, rel=0.01)

@@ -77,6 +77,14 @@ SWEEPS = 2
 """Rounds of boxes explaining each other's clusters."""
 
 
+_PLACE = np.arange(BINS)
+_BAND = np.abs(_PLACE[:, None] - _PLACE)
+_CORE = (_BAND <= CORE).astype(np.float32)
+"""Sums each bin with its CORE neighbours on both sides."""
+_SMOOTH = np.linalg.matrix_power(np.clip(2 - _BAND, 0, 2) / 4, SMOOTHING).astype(np.float32)
+"""Applies the kernel (1, 2, 1) / 4 SMOOTHING times; nothing comes in from beyond the ends."""
+
+
 @dataclass(frozen=True, eq=False)
 class SizePrior:
     """Where objects would be if they had their class's typical size.
@@ -119,7 +127,7 @@ def foreground(
         whole: the same boxes as whole pixels of the map.
         prior: expected depths from object sizes, or None.
     """
-    if depth.valid.mean() < SPARSE:
+    if np.count_nonzero(depth.valid) < SPARSE * depth.valid.size:
         depth = depth.filled()
     x, y = _grid(whole)
     index = lattice_index(depth, x, y)
@@ -205,24 +213,22 @@ def _find_clusters(logs: FloatArray, ring: FloatArray) -> _Clusters:
     around *= np.minimum(known / RING_KNOWN, 1)
     ratio = inside / np.maximum(inside + around, 1e-9)
     figure = inside * ratio**FIGURE_POWER
-    free = np.ones_like(figure, bool)
     members = np.zeros((n, CLUSTERS, logs.shape[1]), bool)
     score = np.full((n, CLUSTERS), -np.inf, np.float32)
     log_depth = np.full((n, CLUSTERS), np.nan, np.float32)
     for j in range(CLUSTERS):
-        first, last = _heaviest(np.where(free, figure, 0))
-        span = (np.arange(BINS) >= first[:, None]) & (np.arange(BINS) <= last[:, None])
-        mine = (bins >= first[:, None]) & (bins <= last[:, None])
-        mass = np.where(span & free, figure, 0).sum(axis=1)
-        support = np.where(span & free, inside, 0).sum(axis=1)
-        free &= ~span
-        enough = (support >= MIN_SUPPORT) & mine.any(axis=1)
-        if j == 0:
-            enough = mine.any(axis=1)
+        first, last = (edge[:, None] for edge in _heaviest(figure))
+        span = (first <= _PLACE) & (last >= _PLACE)
+        mine = (bins >= first) & (bins <= last)
+        mass, support = (figure * span).sum(axis=1), (inside * span).sum(axis=1)
+        figure, inside = figure * ~span, inside * ~span
+        counts = mine.sum(axis=1)
+        enough = (counts > 0) & ((support >= MIN_SUPPORT) | (j == 0))
         members[:, j] = mine
-        score[enough, j] = np.log(mass + 1e-9)[enough] + EXTENT * np.log(_extent(mine))[enough]
+        value = np.log(mass + 1e-9) + EXTENT * np.log(_extent(mine))
+        score[:, j] = np.where(enough, value, -np.inf)
         ranked = np.sort(np.where(mine, logs, np.float32(np.nan)), axis=1)
-        log_depth[:, j] = ranked_quantile(ranked, mine.sum(axis=1), 0.5)
+        log_depth[:, j] = ranked_quantile(ranked, counts, 0.5)
     return _Clusters(members, log_depth, score)
 
 
@@ -251,10 +257,7 @@ def _histogram(bins: IntArray, weights: FloatArray) -> FloatArray:
     counts = np.bincount(flat.ravel(), spread.ravel(), minlength=n * (BINS + 1))
     hist = np.asarray(counts.reshape(n, BINS + 1)[:, 1:], np.float32)
     hist /= np.maximum(hist.sum(axis=1, keepdims=True), 1e-9)
-    for _ in range(SMOOTHING):
-        padded = np.pad(hist, ((0, 0), (1, 1)), mode="edge")
-        hist = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / np.float32(4)
-    return hist
+    return hist @ _SMOOTH
 
 
 def _centrality() -> FloatArray:
@@ -267,14 +270,12 @@ def _centrality() -> FloatArray:
 
 def _heaviest(figure: FloatArray) -> tuple[IntArray, IntArray]:
     """First and last bin (N,) of the cluster with the heaviest core in each row of (N, K)."""
-    sums = np.cumsum(np.pad(figure, ((0, 0), (CORE + 1, CORE))), axis=1)
-    core = sums[:, 2 * CORE + 1 :] - sums[:, : -2 * CORE - 1]
-    centre = core.argmax(axis=1)[:, None]
-    place = np.arange(BINS)
-    peak = np.where(np.abs(place - centre) <= CORE, figure, 0).max(axis=1, keepdims=True)
+    centre = (figure @ _CORE).argmax(axis=1)[:, None]
+    away = _PLACE - centre
+    peak = (figure * (np.abs(away) <= CORE)).max(axis=1, keepdims=True)
     empty = figure < VALLEY * peak
-    before = np.where(empty & (place < centre - CORE), place, -1).max(axis=1)
-    behind = np.where(empty & (place > centre + CORE), place, BINS).min(axis=1)
+    before = np.where(empty & (away < -CORE), _PLACE, -1).max(axis=1)
+    behind = np.where(empty & (away > CORE), _PLACE, BINS).min(axis=1)
     return before + 1, behind - 1
 
 

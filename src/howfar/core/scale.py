@@ -21,7 +21,7 @@ from howfar.core.camera import Camera
 from howfar.core.depth import DepthKind, DepthMap
 from howfar.core.detections import Detections
 from howfar.core.distance import Statistic, measure
-from howfar.core.sizes import TypicalSize, size_distances
+from howfar.core.sizes import TypicalSize, partly_hidden, size_distances
 from howfar.errors import ScaleError, UsageError
 
 Float64Array = npt.NDArray[np.float64]
@@ -254,7 +254,10 @@ def _from_sizes(
     statistic: Statistic | str,
     camera: Camera | None,
 ) -> Scale:
-    """Weighted median of the factors of all objects whose class has a typical size."""
+    """Weighted median of the factors of all whole objects whose class has a typical size.
+
+    Objects that are partly hidden are used only where there are no others.
+    """
     if camera is None:
         raise ScaleError(
             "object sizes give a distance only with a focal length, which this picture does not "
@@ -268,6 +271,8 @@ def _from_sizes(
             "no object in the picture is whole and of a class with a typical size; "
             "give a known distance instead (2.5m@chair)"
         )
+    whole = usable & ~partly_hidden(detections.boxes)
+    usable = whole if whole.any() else usable
     logs = np.log(expected.depth[usable] / found.values[usable]).astype(np.float64)
     spread = expected.spread[usable].astype(np.float64)
     factor, uncertainty = robust_mean(logs, spread)

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from howfar.core.boxes import FloatArray
+from howfar.core.boxes import FloatArray, box_areas, intersections
 from howfar.core.camera import Camera
+from howfar.core.depth import BoolArray
 from howfar.core.foreground import SizePrior
 from howfar.errors import UsageError
 
@@ -89,8 +90,21 @@ TYPICAL_SIZES: dict[str, TypicalSize] = {
     "cell phone": TypicalSize(0.15, 0.20),
 }
 
+HIDDEN_SHARE = 0.15
+"""A box of which a nearer one covers more than this share may show only a part of its object."""
 BORDER_PX = 2.0
 """A box this close to the border of the image may be cut off there."""
+
+
+def partly_hidden(boxes: FloatArray) -> BoolArray:
+    """(N,) whether a box that stands lower in the picture, so probably nearer, covers a part.
+
+    An object that is partly hidden shows a smaller side and so looks farther than it is.
+    """
+    share = intersections(boxes, boxes) / np.maximum(box_areas(boxes), 1e-6)[:, None]
+    lower = boxes[None, :, 3] > boxes[:, None, 3]
+    hidden: BoolArray = ((share > HIDDEN_SHARE) & lower).any(axis=1)
+    return hidden
 
 
 def size_distances(

@@ -160,7 +160,12 @@ def tf_detection(
         for role in ("boxes", "scores", "classes", "count")
     )
     rows = scores.shape[-1] if scores.ndim else -1
-    if (scores.shape, ids.shape, boxes.shape, count.size) != ((1, rows), (1, rows), (1, rows, 4), 1):
+    if (scores.shape, ids.shape, boxes.shape, count.size) != (
+        (1, rows),
+        (1, rows),
+        (1, rows, 4),
+        1,
+    ):
         raise CardError(
             f"{card.name}: boxes {boxes.shape}, scores {scores.shape}, classes {ids.shape} and "
             f"count {count.shape} are no {card.decoder} layout"
@@ -267,7 +272,8 @@ def _pick(
     if multi_label:
         rows, ids = np.nonzero(scores > conf)
         return rows, ids, scores[rows, ids]
-    rows = np.flatnonzero(scores.max(axis=1) > conf)
+    high = np.flatnonzero(scores > conf) // scores.shape[1]
+    rows = high[np.diff(high, prepend=-1) != 0]
     kept = scores[rows]
     ids = kept.argmax(axis=1)
     return rows, ids, kept[np.arange(len(rows)), ids]
