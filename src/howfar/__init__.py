@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from howfar.errors import (
         CardError,
         ChecksumError,
+        DatasetError,
         DownloadError,
         HowfarError,
         ModelError,
@@ -55,6 +56,7 @@ _HOMES = {
     "howfar.errors": (
         "CardError",
         "ChecksumError",
+        "DatasetError",
         "DownloadError",
         "HowfarError",
         "ModelError",
@@ -75,6 +77,7 @@ __all__ = [
     "Camera",
     "CardError",
     "ChecksumError",
+    "DatasetError",
     "DepthKind",
     "DepthMap",
     "Detections",

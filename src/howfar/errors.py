@@ -20,6 +20,10 @@ class PictureError(HowfarError):
     """A picture or depth file cannot be read, or is not what it says."""
 
 
+class DatasetError(HowfarError):
+    """A data set is not what its format says: a file is missing, damaged or of another shape."""
+
+
 class ScaleError(HowfarError):
     """A picture does not hold what the asked-for metric scale needs."""
 

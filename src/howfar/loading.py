@@ -97,6 +97,8 @@ def load_network(
     """
     engine = make_runtime(found.path, runtime, precision, threads, found.card)
     card = found.card or _embedded_card(found, engine, threads)
+    if found.card is None and card.precision != "float32":
+        engine = make_runtime(found.path, runtime, precision, threads, card)  # reports it
     if task is not None and card.task is not task:
         raise UsageError(f"{found.name} is a {card.task} network, not a {task} one")
     if imgsz is not None:

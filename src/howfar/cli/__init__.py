@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -40,6 +41,8 @@ def _root(
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 failed with one clear line, 2 wrong use."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may hold what it cannot print
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except HowfarError as error:

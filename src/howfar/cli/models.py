@@ -46,7 +46,7 @@ def list_models(
 
     table = Table(box=None, pad_edge=False)
     for column in ("name", "task", "licence", "where", "published"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("name", "task"))
     for row in rows:
         table.add_row(*row.values())
     Console().print(table)

@@ -202,6 +202,7 @@ def predict(
         raise UsageError("no picture is named; give a file, a folder, a pattern, an address or -")
     if device != "cpu":
         raise UsageError(f"device {device!r} is not there; networks run on the cpu")
+    from howfar.io.depthfiles import check_unit
     from howfar.io.sinks import check_formats
     from howfar.io.sources import expand
     from howfar.options import make_options
@@ -225,6 +226,7 @@ def predict(
     )
     wanted = split_commas(formats or ([] if as_json and not save_dir else DEFAULT_FORMATS))
     check_formats(wanted)
+    check_unit(depth_unit)
     if "truth" in wanted and truth is None:
         raise UsageError("format truth needs --truth: the true depth to compare with")
     items = expand(source)
@@ -301,13 +303,14 @@ class _Run:
         from howfar.io.sources import output_names
 
         failed = 0
+        names = output_names(items)
         files = RunFiles(self.folder, self.formats, self._category_ids())
         try:
-            for number, (item, name) in enumerate(
-                _with_progress(list(zip(items, output_names(items), strict=True)))
+            for item, name, image_id in _with_progress(
+                list(zip(items, names, _image_ids(names), strict=True))
             ):
                 try:
-                    self._one(item, name, number, files)
+                    self._one(item, name, image_id, files)
                 except UsageError:
                     raise
                 except HowfarError as error:
@@ -318,7 +321,7 @@ class _Run:
         self._summary(len(items), failed)
         return failed
 
-    def _one(self, item: Item, name: Path, number: int, files: Any) -> None:
+    def _one(self, item: Item, name: Path, image_id: int, files: Any) -> None:
         from howfar.io.records import result_record
         from howfar.io.sinks import write_picture_files
 
@@ -329,7 +332,7 @@ class _Run:
         for text in (*result.notes, *problems):
             self._note(result, text)
         record = result_record(result, written)
-        files.add(result, record, int(name.name) if name.name.isdigit() else number + 1)
+        files.add(result, record, image_id)
         if self.as_json:
             print(json.dumps(record), flush=True)  # noqa: T201 - the product of --json
         else:
@@ -395,7 +398,7 @@ def _imgsz(text: str | None) -> int | tuple[int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if not all(part.isdigit() for part in parts) or len(parts) > 2:
+    if not all(part.isdecimal() for part in parts) or len(parts) > 2:
         raise UsageError(
             f"imgsz {text!r} is not understood; write 640, or 384x640 (height x width)"
         )
@@ -416,12 +419,21 @@ def _beside(where: Path | None, item: Item, suffixes: tuple[str, ...]) -> Path |
     raise PictureError(f"{item.source}: there is no {names} in {where}")
 
 
-def _with_progress(pairs: list[tuple[Item, Path]]) -> Iterator[tuple[Item, Path]]:
-    if len(pairs) < 2 or not sys.stderr.isatty():
-        yield from pairs
+def _image_ids(names: list[Path]) -> list[int]:
+    """COCO's image ids: the names where all are numbers, as COCO's are, else 1, 2, 3 ..."""
+    if all(name.name.isdecimal() for name in names):
+        ids = [int(name.name) for name in names]
+        if len(set(ids)) == len(ids):
+            return ids
+    return list(range(1, len(names) + 1))
+
+
+def _with_progress(jobs: list[tuple[Item, Path, int]]) -> Iterator[tuple[Item, Path, int]]:
+    if len(jobs) < 2 or not sys.stderr.isatty():
+        yield from jobs
         return
     with make_progress() as progress:
-        yield from progress.track(pairs, description="pictures")
+        yield from progress.track(jobs, description="pictures")
 
 
 def _line(result: Result) -> str:

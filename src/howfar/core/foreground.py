@@ -39,6 +39,8 @@ RING = 0.12
 """Width of the band around a box, as a share of the box's sides."""
 RING_SAMPLES = 12
 """Samples along each of the eight lines of the band."""
+BAND_GAP_PX = 1.5
+"""Distance of the band from the box, since boxes are a little too tight as often as too loose."""
 RING_KNOWN = 0.25
 """With less than this share of the band known, it counts for less."""
 FIGURE_POWER = 2
@@ -78,11 +80,6 @@ SWEEPS = 2
 
 
 _PLACE = np.arange(BINS)
-_BAND = np.abs(_PLACE[:, None] - _PLACE)
-_CORE = (_BAND <= CORE).astype(np.float32)
-"""Sums each bin with its CORE neighbours on both sides."""
-_SMOOTH = np.linalg.matrix_power(np.clip(2 - _BAND, 0, 2) / 4, SMOOTHING).astype(np.float32)
-"""Applies the kernel (1, 2, 1) / 4 SMOOTHING times; nothing comes in from beyond the ends."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +139,7 @@ def foreground(
     unary = clusters.score + _nearness(clusters)
     if prior is not None:
         unary += _size_score(clusters.log_depth, prior)
-    shares = _shares(x, y, boxes, pairs, clusters.members)
+    shares = _shares(whole, boxes, pairs, clusters.members)
     choice = _choose(unary, clusters.log_depth, pairs, shares)
     members = clusters.members[np.arange(len(boxes)), choice]
     ranked = np.sort(np.where(members, samples, np.float32(np.nan)), axis=1)
@@ -160,34 +157,36 @@ def _grid(whole: PixelBoxes) -> tuple[IntArray, IntArray]:
 
 
 def _around(depth: DepthMap, boxes: FloatArray, pairs: _Pairs) -> FloatArray:
-    """Log depths (N, R) in the band around each box; NaN outside the image and in other boxes."""
+    """Log depths (N, R) in the band around each box; NaN outside the image and in other boxes.
+
+    Two lines of samples on each of the four sides, as two lattices: many columns on four rows
+    above and below, many rows on four columns left and right.
+    """
     along = (np.arange(RING_SAMPLES, dtype=np.float32) + 0.5) / RING_SAMPLES * (1 + 2 * RING) - RING
     outward = np.array([0.35, 0.85], np.float32) * RING
-    u, v = np.meshgrid(along, np.concatenate([-outward, 1 + outward]))
-    side = np.concatenate([u.ravel(), v.ravel()])
-    top = np.concatenate([v.ravel(), u.ravel()])
-    width, height = (boxes[:, 2:] - boxes[:, :2]).T[..., None]
-    gap = np.float32(1.5)
-    x = boxes[:, 0, None] + side * width + gap * _outside(side)
-    y = boxes[:, 1, None] + top * height + gap * _outside(top)
-    usable = (x >= 0) & (y >= 0) & (x < depth.width) & (y < depth.height)
+    across = np.concatenate([-outward, 1 + outward])
+    gap = np.array([-BAND_GAP_PX] * 2 + [BAND_GAP_PX] * 2, np.float32)
+    corner, size = boxes[:, None, :2], boxes[:, None, 2:] - boxes[:, None, :2]
+    long_x, long_y = np.moveaxis(corner + along[:, None] * size, 2, 0)
+    wide_x, wide_y = np.moveaxis(corner + across[:, None] * size + gap[:, None], 2, 0)
+    bands = [_band(depth, x, y, boxes, pairs) for x, y in ((long_x, wide_y), (wide_x, long_y))]
+    return np.log(np.concatenate(bands, axis=1))
+
+
+def _band(
+    depth: DepthMap, x: FloatArray, y: FloatArray, boxes: FloatArray, pairs: _Pairs
+) -> FloatArray:
+    """Depths (N, Y * X) on the lattice of columns x (N, X) and rows y (N, Y), as `_around`."""
+    in_x, in_y = (x >= 0) & (x < depth.width), (y >= 0) & (y < depth.height)
+    usable = in_y[:, :, None] & in_x[:, None, :]
     if len(pairs.a):
-        hidden = _within(x[pairs.a], y[pairs.a], boxes[pairs.b])
+        x1, y1, x2, y2 = boxes[pairs.b].T[..., None]
+        beside = (x[pairs.a] >= x1) & (x[pairs.a] < x2)
+        level = (y[pairs.a] >= y1) & (y[pairs.a] < y2)
+        hidden = level[:, :, None] & beside[:, None, :]
         usable[pairs.a[pairs.starts]] &= ~np.logical_or.reduceat(hidden, pairs.starts)
-    index = y.astype(np.int64) * depth.width + x.astype(np.int64)
-    return np.log(take(depth, index, usable))
-
-
-def _outside(share: FloatArray) -> FloatArray:
-    """-1 before the box, 1 behind it, 0 beside it."""
-    return (share > 1).astype(np.float32) - (share < 0)
-
-
-def _within(x: FloatArray | IntArray, y: FloatArray | IntArray, boxes: FloatArray) -> BoolArray:
-    """(N, S) whether positions (N, S) lie in box n of (N, 4)."""
-    x1, y1, x2, y2 = boxes.T[..., None]
-    within: BoolArray = (x >= x1) & (x < x2) & (y >= y1) & (y < y2)
-    return within
+    index = lattice_index(depth, x.astype(np.int64), y.astype(np.int64))
+    return take(depth, index, usable.reshape(index.shape))
 
 
 def _hiding_pairs(boxes: FloatArray) -> _Pairs:
@@ -257,7 +256,11 @@ def _histogram(bins: IntArray, weights: FloatArray) -> FloatArray:
     counts = np.bincount(flat.ravel(), spread.ravel(), minlength=n * (BINS + 1))
     hist = np.asarray(counts.reshape(n, BINS + 1)[:, 1:], np.float32)
     hist /= np.maximum(hist.sum(axis=1, keepdims=True), 1e-9)
-    return hist @ _SMOOTH
+    wide = np.zeros((n, BINS + 2), np.float32)
+    for _ in range(SMOOTHING):
+        wide[:, 1:-1] = hist
+        hist = (wide[:, :-2] + 2 * hist + wide[:, 2:]) / np.float32(4)
+    return hist
 
 
 def _centrality() -> FloatArray:
@@ -270,7 +273,11 @@ def _centrality() -> FloatArray:
 
 def _heaviest(figure: FloatArray) -> tuple[IntArray, IntArray]:
     """First and last bin (N,) of the cluster with the heaviest core in each row of (N, K)."""
-    centre = (figure @ _CORE).argmax(axis=1)[:, None]
+    sums = np.zeros((len(figure), BINS + 2 * CORE + 1), np.float32)
+    np.cumsum(figure, axis=1, out=sums[:, CORE + 1 : CORE + 1 + BINS])
+    sums[:, CORE + 1 + BINS :] = sums[:, CORE + BINS, None]
+    core = sums[:, 2 * CORE + 1 :] - sums[:, : -2 * CORE - 1]
+    centre = core.argmax(axis=1)[:, None]
     away = _PLACE - centre
     peak = (figure * (np.abs(away) <= CORE)).max(axis=1, keepdims=True)
     empty = figure < VALLEY * peak
@@ -304,23 +311,27 @@ def _size_score(log_depth: FloatArray, prior: SizePrior) -> FloatArray:
     return score
 
 
-def _shares(
-    x: IntArray, y: IntArray, boxes: FloatArray, pairs: _Pairs, members: BoolArray
-) -> FloatArray:
+def _shares(whole: PixelBoxes, boxes: FloatArray, pairs: _Pairs, members: BoolArray) -> FloatArray:
     """(P, J) what part of each cluster of pair p's box a lies in its box b, 0..1.
 
-    Looks at every second column and row of the lattice: x and y are (N, GRID).
+    What lies in b is a rectangle of a's lattice, so it is counted from cumulative sums.
     """
-    x1, y1, x2, y2 = boxes[pairs.b].T[..., None]
-    column, row = x[pairs.a, ::2] + 0.5, y[pairs.a, ::2] + 0.5
-    beside = ((column >= x1) & (column < x2)).astype(np.float32)
-    level = ((row >= y1) & (row < y2)).astype(np.float32)
-    coarse = members.reshape(len(members), CLUSTERS, GRID, GRID)[:, :, ::2, ::2]
-    weight = coarse.astype(np.float32)
-    total = np.maximum(weight.sum(axis=(2, 3)), 1)
-    in_rows = np.matmul(level[:, None, None, :], weight[pairs.a])[:, :, 0]
-    shares: FloatArray = np.matmul(in_rows, beside[:, :, None])[..., 0] / total[pairs.a]
-    return shares
+    grid = members.reshape(len(members), CLUSTERS, GRID, GRID)
+    sums = np.zeros((len(members), CLUSTERS, GRID + 1, GRID + 1), np.int32)
+    np.cumsum(grid, axis=2, out=sums[:, :, 1:, 1:], dtype=np.int32)
+    np.cumsum(sums[:, :, 1:, 1:], axis=3, out=sums[:, :, 1:, 1:])
+    a, (x1, y1, x2, y2) = pairs.a, boxes[pairs.b].T
+    left, right = (_lines_before(edge, whole.x1[a], whole.x2[a]) for edge in (x1, x2))
+    top, bottom = (_lines_before(edge, whole.y1[a], whole.y2[a]) for edge in (y1, y2))
+    inside = sums[a, :, bottom, right] - sums[a, :, top, right]
+    inside += sums[a, :, top, left] - sums[a, :, bottom, left]
+    return np.asarray(inside / np.maximum(sums[a, :, -1, -1], 1), np.float32)
+
+
+def _lines_before(edge: FloatArray, start: IntArray, stop: IntArray) -> IntArray:
+    """How many of the GRID lattice lines between start and stop lie before `edge`; all (P,)."""
+    lines = (edge - start) * (GRID / np.maximum(stop - start, 1))
+    return np.asarray(np.clip(np.rint(lines), 0, GRID), np.int64)
 
 
 def _choose(
@@ -328,11 +339,14 @@ def _choose(
 ) -> IntArray:
     """The cluster (N,) of each box after boxes have explained each other's clusters."""
     choice: IntArray = unary.argmax(axis=1)
+    if not len(pairs.a):
+        return choice
+    hidden = pairs.a[pairs.starts]
     for _ in range(SWEEPS):
         found = log_depth[pairs.b, choice[pairs.b]][:, None]
         same = np.abs(log_depth[pairs.a] - found) < SAME_DEPTH
         explained = np.zeros_like(unary)
-        np.maximum.at(explained, pairs.a, np.where(same, shares, 0))
+        explained[hidden] = np.maximum.reduceat(shares * same, pairs.starts)
         ramp = np.clip((explained - 0.6) / 0.35, 0, 1)
         choice = (unary - EXPLAINED * ramp).argmax(axis=1)
     return choice

@@ -103,8 +103,7 @@ def partly_hidden(boxes: FloatArray) -> BoolArray:
     """
     share = intersections(boxes, boxes) / np.maximum(box_areas(boxes), 1e-6)[:, None]
     lower = boxes[None, :, 3] > boxes[:, None, 3]
-    hidden: BoolArray = ((share > HIDDEN_SHARE) & lower).any(axis=1)
-    return hidden
+    return np.asarray(np.any((share > HIDDEN_SHARE) & lower, axis=1))
 
 
 def size_distances(

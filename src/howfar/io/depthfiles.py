@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 
 import cv2
 import numpy as np
@@ -17,6 +18,14 @@ VALUES_PER_METRE = {"mm": 1000.0, "kitti": 256.0}
 (up to 255.996 m). 0 is no depth in both."""
 
 
+def check_unit(unit: str) -> None:
+    """Raise `UsageError` for a unit that does not exist."""
+    if unit not in VALUES_PER_METRE:
+        raise UsageError(
+            f"depth unit {unit!r} is unknown; use one of {', '.join(VALUES_PER_METRE)}"
+        )
+
+
 def read_depth(path: Path, unit: str = "mm") -> DepthMap:
     """Read a metric depth map: `.npy` of metres, or a 16-bit single-channel PNG.
 
@@ -26,33 +35,41 @@ def read_depth(path: Path, unit: str = "mm") -> DepthMap:
 
     Raises `PictureError` where the file is missing or is no depth map, `UsageError` for a unit.
     """
-    if unit not in VALUES_PER_METRE:
-        raise UsageError(
-            f"depth unit {unit!r} is unknown; use one of {', '.join(VALUES_PER_METRE)}"
-        )
+    check_unit(unit)
     if not path.is_file():
         raise PictureError(f"{path}: no such file")
     values = _read_npy(path) if path.suffix.lower() == ".npy" else _read_png(path)
-    values = np.squeeze(values)
+    while values.ndim > 2 and 1 in values.shape:
+        values = values.squeeze(values.shape.index(1))
     if values.ndim != 2 or not values.size:
         raise PictureError(f"{path}: an array of shape {values.shape} is no depth map")
     if np.issubdtype(values.dtype, np.integer):
         return DepthMap(values / VALUES_PER_METRE[unit])
-    return DepthMap(values)
+    with np.errstate(over="ignore"):  # beyond float32: infinite, so not valid
+        return DepthMap(values)
 
 
 def _read_npy(path: Path) -> np.ndarray:
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise PictureError(f"{path}: no NumPy array can be read ({error})") from error
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except MemoryError:
+        raise PictureError(f"{path}: not enough memory for its array") from None
+    except (ValueError, OSError, EOFError, SyntaxError, TypeError, TokenError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PictureError(f"{path}: no NumPy array can be read ({reason})") from error
     if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):
         raise PictureError(f"{path}: an array of {values.dtype} is no depth map")
     return np.asarray(values)
 
 
 def _read_png(path: Path) -> np.ndarray:
-    values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except cv2.error:  # an empty file, or one that claims too many pixels
+        values = None
     if values is None:
         raise PictureError(f"{path}: no picture can be read from it")
     if values.dtype != np.uint16 or values.ndim != 2:
@@ -70,7 +87,8 @@ def encode_depth_png(depth: DepthMap, unit: str) -> bytes:
     """
     if not depth.is_metric:
         raise OutputError("a 16-bit depth picture holds metres; relative depth can be saved as npy")
-    scaled = np.rint(depth.values * np.float32(VALUES_PER_METRE[unit]))
+    with np.errstate(over="ignore"):  # infinite is unrepresentable as well
+        scaled = np.rint(depth.values * np.float32(VALUES_PER_METRE[unit]))
     good = depth.valid & (scaled >= 1) & (scaled <= np.iinfo(np.uint16).max)
     values = np.where(good, scaled, 0).astype(np.uint16)
     _, data = cv2.imencode(".png", values)

@@ -7,7 +7,8 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,11 +120,11 @@ class RunFiles:
         self._files: dict[str, io.TextIOWrapper] = {}
         self._first_coco = True
         for name, path in self.paths.items():
-            try:
+            with _writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._files[name] = path.open("w", encoding="utf-8", newline="")
-            except OSError as error:
-                raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+                self._files[name] = path.open(  # a picture's name may hold bytes beside UTF-8
+                    "w", encoding="utf-8", errors="surrogateescape", newline=""
+                )
         if "csv" in self._files:
             self._csv = csv.DictWriter(self._files["csv"], CSV_COLUMNS)
             self._csv.writeheader()
@@ -131,28 +132,41 @@ class RunFiles:
             self._files["coco"].write("[")
 
     def add(self, result: Result, record: dict[str, Any], image_id: int | str) -> None:
-        """Append one result."""
+        """Append one result. Raises `OutputError`."""
         if "jsonl" in self._files:
-            self._files["jsonl"].write(json.dumps(record) + "\n")
+            with _writing(self.paths["jsonl"]):
+                self._files["jsonl"].write(json.dumps(record) + "\n")
         if "csv" in self._files:
-            self._csv.writerows(csv_rows(result))
+            with _writing(self.paths["csv"]):
+                self._csv.writerows(csv_rows(result))
         if "coco" in self._files:
-            for row in coco_results(result, image_id, self._category_ids):
-                self._files["coco"].write(("\n" if self._first_coco else ",\n") + json.dumps(row))
-                self._first_coco = False
+            with _writing(self.paths["coco"]):
+                for row in coco_results(result, image_id, self._category_ids):
+                    comma = "\n" if self._first_coco else ",\n"
+                    self._files["coco"].write(comma + json.dumps(row))
+                    self._first_coco = False
 
     def close(self) -> None:
-        """Finish the files."""
-        if "coco" in self._files:
-            self._files["coco"].write("\n]\n")
-        for file in self._files.values():
-            file.close()
-        self._files = {}
+        """Finish the files. Raises `OutputError`."""
+        files, self._files = self._files, {}
+        for name, file in files.items():
+            with _writing(self.paths[name]), file:
+                if name == "coco":
+                    file.write("\n]\n")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turns what goes wrong with a file into an `OutputError` that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under its name only when it is complete. Raises `OutputError`."""
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".howfar-")
         try:
@@ -165,8 +179,6 @@ def write_whole(path: Path, data: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def encode_picture(pixels: RgbArray, suffix: str) -> bytes:

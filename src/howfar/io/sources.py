@@ -71,7 +71,7 @@ def _expand_one(source: str) -> list[Item]:
     if source == STDIN:
         return [Item(source)]
     if is_url(source):
-        if not source.startswith(("http://", "https://")):
+        if not source.lower().startswith(("http://", "https://")):
             raise UsageError(f"{source}: only http:// and https:// addresses are read")
         return [Item(source)]
     path = Path(source).expanduser()
@@ -105,7 +105,8 @@ def output_names(items: Sequence[Item]) -> list[Path]:
     taken: set[str] = set()
     for item in items:
         path = Path(_filename(item))
-        base = path.relative_to(item.root).with_suffix("") if item.root else Path(path.stem)
+        folder = path.relative_to(item.root).parent if item.root else Path()
+        base = folder / (path.stem if path.stem.strip(".") else "picture")
         name, number = base, 1
         if str(name).lower() in taken:
             name = base.with_name(f"{base.name}_{path.suffix[1:].lower() or 'file'}")

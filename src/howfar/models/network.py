@@ -23,7 +23,6 @@ from howfar.models.card import ModelCard, Task
 from howfar.models.classes import NO_CLASS
 from howfar.models.decoders import DECODERS, NEEDS_NMS
 
-
 SAME_THING_IOU = 0.8
 """Boxes of different classes that overlap more than this are one thing with two guesses at its
 name; unless several labels a box are asked for, the better guess stays."""
@@ -118,7 +117,15 @@ class Network:
         pre = self.card.preprocess
         if len(spec.shape) != 4:
             raise CardError(f"{self.card.name}: input {spec.name} has shape {spec.shape}; not 4-D")
-        height, width = spec.shape[2:] if pre.layout == "NCHW" else spec.shape[1:3]
+        if pre.layout == "NCHW":
+            channels, height, width = spec.shape[1:]
+        else:
+            height, width, channels = spec.shape[1:]
+        if channels not in (3, None):
+            raise CardError(
+                f"{self.card.name}: input {spec.name} has shape {spec.shape}; not 3 channels in "
+                f"layout {pre.layout}"
+            )
         fixed = pre.fit != "keep-aspect" and not pre.minimal
         for name, graph, wanted in (("width", width, pre.width), ("height", height, pre.height)):
             if graph is not None and (not fixed or graph != wanted):
@@ -203,10 +210,12 @@ class Network:
             raise CardError(f"{self.card.name}: depth output has shape {outputs[name].shape}")
         inverse = self.card.depth_inverse
         inverse = kind is not DepthKind.METRIC if inverse is None else inverse
+        if kind is DepthKind.METRIC:
+            values = values * np.float32(self.card.depth_unit_m)
         if inverse is (kind is DepthKind.METRIC):
             values = _reciprocal(values)
         if kind is DepthKind.METRIC:
-            values = values * np.float32(self.card.depth_unit_m * self._focal_ratio(camera, place))
+            values = values * np.float32(self._focal_ratio(camera, place))
         if kind is not DepthKind.RELATIVE_AFFINE:
             values = np.where(values > 0, values, np.float32(np.nan))
         return DepthMap(place.map_to_image(values), kind or DepthKind.METRIC)
@@ -224,8 +233,11 @@ class Network:
         if name not in outputs:
             raise CardError(f"{self.card.name}: no output {name!r}; it has {', '.join(outputs)}")
         logits = np.asarray(outputs[name], np.float32)
-        if logits.ndim != 4:
-            raise CardError(f"{self.card.name}: semantic output has shape {logits.shape}")
+        if logits.ndim != 4 or logits.shape[:2] != (1, len(self.card.classes)):
+            raise CardError(
+                f"{self.card.name}: semantic output of shape {logits.shape} does not fit "
+                f"{len(self.card.classes)} classes"
+            )
         small = LabelMap.from_logits(logits[0], self.card.classes)
         return LabelMap(place.labels_to_image(small.labels), self.card.classes)
 
@@ -235,6 +247,7 @@ class Network:
 
 
 def _reciprocal(values: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore"):
-        result: FloatArray = np.where(values > 0, 1 / values, np.float32(np.nan))
+    with np.errstate(divide="ignore", over="ignore"):
+        usable = (values > 0) & np.isfinite(values)
+        result: FloatArray = np.where(usable, 1 / values, np.float32(np.nan))
     return result

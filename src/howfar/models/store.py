@@ -82,7 +82,7 @@ def find_model(
     path = Path(text).expanduser()
     if path.is_file():
         return local_model(path)
-    if path.suffix or path.parent != Path("."):
+    if path.suffix or "/" in text or os.sep in text:
         raise ModelError(f"{text}: no such file")
     known = ", ".join(CATALOG)
     raise UsageError(f"network {text!r} is unknown; give a file, an address or one of {known}")
@@ -190,14 +190,19 @@ def _find_named(
 
 
 def _find_address(url: str, confirm: Confirm | None, progress: Progress | None) -> LocalModel:
-    url, fragment = urldefrag(url)
-    parts = urlsplit(url)
+    try:
+        url, fragment = urldefrag(url)
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{url}: this is no address ({error})") from error
+    if fragment and not fragment.startswith("sha256="):
+        raise UsageError(f"{url}: #{fragment} is not understood; write #sha256= and the checksum")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise UsageError(f"{url}: networks are fetched by https:// or hf:// only")
     filename = Path(parts.path).name
     if not filename.endswith(".onnx"):
         raise UsageError(f"{url}: the address does not end in a .onnx file")
-    digest = fragment.removeprefix("sha256=").lower() if fragment.startswith("sha256=") else None
+    digest = fragment.removeprefix("sha256=").lower() or None
     key = hashlib.sha256(url.encode()).hexdigest()[:12]
     path = cache_folder() / f"{key}-{filename}"
     if path.is_file():
@@ -205,7 +210,9 @@ def _find_address(url: str, confirm: Confirm | None, progress: Progress | None) 
         if found == (digest or _trusted_digest(path)):
             return local_model(path)
         raise ChecksumError(f"{path}: its sha256 is {found}, not the expected one; delete it")
-    return local_model(_download(url, Source(path.name, digest, url), confirm, progress))
+    _download(url, Source(path.name, digest, url), confirm, progress)
+    _trust(path)  # whoever gave the checksum may leave it out next time
+    return local_model(path)
 
 
 def _download(
@@ -214,23 +221,27 @@ def _download(
     """Fetch a source into the cache: whole and verified, or not at all."""
     assert source.url is not None  # noqa: S101 - callers choose sources with an address
     folder = cache_folder()
-    place = f"{folder / source.filename} or a folder that HOWFAR_MODELS names"
-    if os.environ.get("HOWFAR_OFFLINE", "") not in ("", "0"):
-        raise DownloadError(
-            f"offline: fetch {source.url} yourself and put it at {place} as {source.filename}"
+    if source.sha256 is None or name == source.url:
+        advice = "get it yourself and name it by its path"
+    else:
+        advice = (
+            f"get it yourself and put it at {folder / source.filename}, or under that name into a "
+            "folder that HOWFAR_MODELS names"
         )
+    if os.environ.get("HOWFAR_OFFLINE", "") not in ("", "0"):
+        raise DownloadError(f"offline, so {source.url} cannot be fetched; {advice}")
     if source.sha256 is None and not (confirm and confirm(_question(source.url))):
         raise UntrustedError(
             f"{source.url} is unverified: nobody confirmed its checksum; to trust it, "
             f"run `howfar models fetch {name} --trust`"
         )
-    path = _retrieve(source, folder, place, progress)
+    path = _retrieve(source, folder, advice, progress)
     if source.sha256 is None:
-        _trust_file(path).write_text(file_sha256(path) + "\n")
+        _trust(path)
     return path
 
 
-def _retrieve(source: Source, folder: Path, place: str, progress: Progress | None) -> Path:
+def _retrieve(source: Source, folder: Path, advice: str, progress: Progress | None) -> Path:
     import pooch
     import requests
 
@@ -241,9 +252,10 @@ def _retrieve(source: Source, folder: Path, place: str, progress: Progress | Non
         folder.mkdir(parents=True, exist_ok=True)
         fetched = pooch.retrieve(source.url, known, source.filename, folder, downloader=downloader)
     except requests.RequestException as error:
+        if error.response is not None:
+            error.response.close()
         raise DownloadError(
-            f"{source.url} cannot be fetched ({_reason(error)}); get it yourself and put it at "
-            f"{place}"
+            f"{source.url} cannot be fetched ({_reason(error)}); {advice}"
         ) from error
     except ValueError as error:
         raise ChecksumError(
@@ -269,6 +281,11 @@ def _question(url: str) -> str:
 def _trust_file(path: Path) -> Path:
     """Where the checksum that a user confirmed is kept."""
     return path.with_name(path.name + ".sha256")
+
+
+def _trust(path: Path) -> None:
+    """Remember what a file holds now as what was confirmed."""
+    _trust_file(path).write_text(file_sha256(path) + "\n")
 
 
 def _trusted_digest(path: Path) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import openvino
+from openvino.frontend import FrontEndManager
 
 from howfar.errors import ModelError
 from howfar.models.network import TensorSpec
@@ -38,6 +39,7 @@ class OpenVinoRuntime:
         if precision == "float32":
             config["INFERENCE_PRECISION_HINT"] = "f32"
         try:
+            _check_onnx(path)
             model = openvino.Core().read_model(str(path))
             self._compiled = openvino.Core().compile_model(model, "CPU", config)
         except RuntimeError as error:
@@ -64,6 +66,13 @@ class OpenVinoRuntime:
             raise ModelError(f"{self._path}: the network failed ({reason[0]})") from error
         tensors = zip(self.outputs, self._compiled.outputs, strict=True)
         return {spec.name: self._request.get_tensor(port).data.copy() for spec, port in tensors}
+
+
+def _check_onnx(path: Path) -> None:
+    """Refuse what is no ONNX file: else every other reader tries it, and some print warnings."""
+    reader = FrontEndManager().load_by_framework("onnx")
+    if path.suffix == ".onnx" and path.is_file() and not reader.supported(str(path)):
+        raise RuntimeError("it is no ONNX network")
 
 
 def _spec(port: openvino.ConstOutput) -> TensorSpec:
