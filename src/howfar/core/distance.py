@@ -22,7 +22,7 @@ from howfar.core.boxes import FloatArray, as_boxes
 from howfar.core.depth import DepthMap
 from howfar.core.detections import IntArray
 from howfar.core.foreground import SizePrior, foreground
-from howfar.core.lattice import PixelBoxes, pixel_boxes, ranked_quantile, read_lattice
+from howfar.core.lattice import PixelBoxes, pixel_boxes, ranked_quantiles, read_lattice
 from howfar.errors import UsageError
 
 INTERVAL_KIND = "pixel-spread"
@@ -114,10 +114,11 @@ def measure(
     array = as_boxes(boxes)
     ordered = depth.ordered()
     whole = pixel_boxes(array, depth.width, depth.height)
-    region = {
-        Statistic.CENTER: _center(whole, array),
-        Statistic.CENTRAL_MEAN: _central(array, whole, depth),
-    }.get(statistic, whole)
+    region = whole
+    if statistic is Statistic.CENTER:
+        region = _center(whole, array)
+    elif statistic is Statistic.CENTRAL_MEAN:
+        region = _central(array, whole, depth)
     counts = region.count_valid(ordered.valid)
     if statistic is Statistic.FOREGROUND:
         values, low, high = foreground(ordered, array, whole, prior)
@@ -160,7 +161,7 @@ def _summary(samples: FloatArray, mean: bool) -> tuple[FloatArray, FloatArray, F
     """Median or mean, 10th and 90th percentile of the rows of (N, S), NaN = no sample."""
     ranked = np.sort(samples, axis=1)  # NaN last
     counts = np.isfinite(ranked).sum(axis=1)
-    low, middle, high = (ranked_quantile(ranked, counts, q) for q in (0.1, 0.5, 0.9))
+    low, middle, high = ranked_quantiles(ranked, counts, (0.1, 0.5, 0.9))
     if not mean:
         return middle, low, high
     with np.errstate(invalid="ignore"):

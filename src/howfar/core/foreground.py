@@ -29,7 +29,7 @@ import numpy as np
 from howfar.core.boxes import FloatArray, box_areas, intersections
 from howfar.core.depth import BoolArray, DepthMap
 from howfar.core.detections import IntArray
-from howfar.core.lattice import PixelBoxes, lattice_index, ranked_quantile, take
+from howfar.core.lattice import PixelBoxes, lattice_index, ranked_quantiles, take
 
 SPARSE = 0.5
 """A map with a smaller share of valid pixels is sparse: its gaps are closed before it is read."""
@@ -100,7 +100,7 @@ class _Clusters:
     """J candidate clusters of each of N boxes, the best first."""
 
     members: BoolArray  # (N, J, S): which samples belong
-    log_depth: FloatArray  # (N, J): median of the members' logarithms, NaN without any
+    log_depth: FloatArray  # (N, J): mean of the members' logarithms, NaN without any
     score: FloatArray  # (N, J): logarithm, -inf where there is no such cluster
 
 
@@ -144,7 +144,7 @@ def foreground(
     members = clusters.members[np.arange(len(boxes)), choice]
     ranked = np.sort(np.where(members, samples, np.float32(np.nan)), axis=1)
     counts = members.sum(axis=1)
-    low, middle, high = (ranked_quantile(ranked, counts, q) for q in (0.1, 0.5, 0.9))
+    low, middle, high = ranked_quantiles(ranked, counts, (0.1, 0.5, 0.9))
     return middle, low, high
 
 
@@ -220,14 +220,14 @@ def _find_clusters(logs: FloatArray, ring: FloatArray) -> _Clusters:
         span = (first <= _PLACE) & (last >= _PLACE)
         mine = (bins >= first) & (bins <= last)
         mass, support = (figure * span).sum(axis=1), (inside * span).sum(axis=1)
-        figure, inside = figure * ~span, inside * ~span
         counts = mine.sum(axis=1)
         enough = (counts > 0) & ((support >= MIN_SUPPORT) | (j == 0))
         members[:, j] = mine
         value = np.log(mass + 1e-9) + EXTENT * np.log(_extent(mine))
         score[:, j] = np.where(enough, value, -np.inf)
-        ranked = np.sort(np.where(mine, logs, np.float32(np.nan)), axis=1)
-        log_depth[:, j] = ranked_quantile(ranked, counts, 0.5)
+        centre = (inside * span * _PLACE).sum(axis=1) / np.maximum(support, 1e-9) + 0.5
+        log_depth[:, j] = np.where(counts > 0, low[:, 0] + centre * step[:, 0], np.nan)
+        figure, inside = figure * ~span, inside * ~span
     return _Clusters(members, log_depth, score)
 
 
@@ -235,8 +235,7 @@ def _bin_scale(logs: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Start and width (N, 1) of each box's bins: its range, at most MAX_RANGE."""
     ranked = np.sort(logs, axis=1)
     counts = np.isfinite(ranked).sum(axis=1)
-    low = np.nan_to_num(ranked_quantile(ranked, counts, 0.01))
-    high = np.nan_to_num(ranked_quantile(ranked, counts, 0.99))
+    low, high = np.nan_to_num(ranked_quantiles(ranked, counts, (0.01, 0.99)))
     step = np.clip((high - low) / (BINS - 6), MIN_STEP, MAX_RANGE / BINS).astype(np.float32)
     return (low - 3 * step)[:, None], step[:, None]
 

@@ -99,16 +99,16 @@ def _even(start: IntArray, stop: IntArray) -> tuple[IntArray, BoolArray]:
     return position, new & (length > 0)
 
 
-def ranked_quantile(ranked: FloatArray, counts: IntArray, q: float) -> FloatArray:
-    """Linear-interpolated quantile of the first `counts[i]` values of each sorted row.
+def ranked_quantiles(ranked: FloatArray, counts: IntArray, shares: tuple[float, ...]) -> FloatArray:
+    """Linear-interpolated quantiles (Q, N) of the first `counts[i]` values of each sorted row.
 
     NaN where a row has none.
     """
-    position = np.maximum(counts - 1, 0) * q
-    below = np.floor(position).astype(np.int64)
-    above = np.minimum(below + 1, np.maximum(counts - 1, 0))
+    last = np.maximum(counts - 1, 0)
+    position = last * np.array(shares)[:, None]
+    below = position.astype(np.int64)
     rows = np.arange(len(ranked))
-    a, b = ranked[rows, below], ranked[rows, above]
-    value = a + (b - a) * (position - below)
-    result: FloatArray = np.where(counts > 0, value, np.nan).astype(np.float32)
-    return result
+    a, b = ranked[rows, below], ranked[rows, np.minimum(below + 1, last)]
+    values: FloatArray = (a + (b - a) * (position - below)).astype(np.float32)
+    values[:, counts == 0] = np.nan
+    return values

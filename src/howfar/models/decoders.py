@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ def nanodet_plus(
         raise CardError(
             f"{card.name}: {raw.shape[1]} columns are not {count} classes and four distributions"
         )
-    centres, strides = _grid(place, (8, 16, 32, 64), ceil=True)
+    centres, strides = _grid(place.input_width, place.input_height, (8, 16, 32, 64), ceil=True)
     _check_rows(raw, len(centres), card)
     rows, ids, scores = _pick(raw[:, :count], conf, multi_label)
     logits = raw[rows, count:].reshape(len(rows), 4, bins)
@@ -67,7 +68,7 @@ def yolox(
     Objectness and classes are already sigmoid; score = objectness * class. Strides 8, 16, 32.
     """
     raw = _single(outputs, "output", 3, card)
-    cells, strides = _grid(place, (8, 16, 32), ceil=False)
+    cells, strides = _grid(place.input_width, place.input_height, (8, 16, 32), ceil=False)
     _check_rows(raw, len(cells), card)
     kept = np.flatnonzero(raw[:, 4] > conf)
     rows, ids, scores = _pick(raw[kept, 5:] * raw[kept, 4:5], conf, multi_label)
@@ -251,12 +252,16 @@ def _check_rows(raw: FloatArray, rows: int, card: ModelCard) -> None:
         )
 
 
-def _grid(place: Placement, strides: tuple[int, ...], ceil: bool) -> tuple[FloatArray, FloatArray]:
-    """Cells (P, 2) as x, y counts and stride (P,) of all levels, row by row, fine level first."""
+@lru_cache(maxsize=16)
+def _grid(
+    width: int, height: int, strides: tuple[int, ...], ceil: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Cells (P, 2) as x, y counts and stride (P,) of all levels of an input of `width` x `height`
+    pixels, row by row, fine level first."""
     cells, scale = [], []
     for stride in strides:
-        wide = -(-place.input_width // stride) if ceil else place.input_width // stride
-        high = -(-place.input_height // stride) if ceil else place.input_height // stride
+        wide = -(-width // stride) if ceil else width // stride
+        high = -(-height // stride) if ceil else height // stride
         y, x = np.divmod(np.arange(wide * high, dtype=np.int64), wide)
         cells.append(np.stack([x, y], axis=1))
         scale.append(np.full(wide * high, stride))
