@@ -11,7 +11,7 @@ endif
 .PHONY: demo test check bench clean
 
 demo: $(VENV)/demo.done ## detect and range on photographs, or on IMAGE=your.jpg
-	$(BIN)/python examples/demo.py $(IMAGE)
+	$(BIN)/python examples/demo.py --photos $(VENV)/photos/skimage/data $(IMAGE)
 
 test: $(VENV)/dev.done check ## everything: checks and all tests
 	$(BIN)/python -m pytest -m "" -q
@@ -33,7 +33,7 @@ $(VENV)/core.done: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/demo.done: $(VENV)/core.done
-	$(PIP) --no-deps scikit-image
+	$(PIP) --no-deps --target $(VENV)/photos --upgrade scikit-image
 	touch $@
 
 $(VENV)/dev.done: $(VENV)/core.done

@@ -1,17 +1,17 @@
 """`make demo`: objects and distances in three photographs, or in your own.
 
-Usage: python examples/demo.py [PICTURE ...]
+Usage: python examples/demo.py --photos FOLDER [PICTURE ...]
 
-Without arguments it takes three photographs that come with scikit-image's package: a room with a
-motorcycle (Middlebury 2014, with the true distance of every pixel), a cup on a table, and a
-portrait. It needs a detector and a depth network: the catalog's default ones, from a folder that
+Without pictures it takes three photographs of scikit-image's package, whose folder `skimage/data`
+is FOLDER: a room with a motorcycle (Middlebury 2014, with the true distance of every pixel), a cup
+on a table, and a portrait. It needs a detector and a depth network: the catalog's default ones, from a folder that
 HOWFAR_MODELS names, or downloaded.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from importlib.metadata import files
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,12 @@ MOTORCYCLE_BASELINE_M = 0.193001
 MOTORCYCLE_OFFSET_PX = 31.086
 
 
-def main(own: list[str]) -> None:
+def main() -> None:
     """Run the networks on all pictures and say where the results lie."""
+    parser = argparse.ArgumentParser(description="objects and distances in photographs")
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("own", nargs="*")
+    photos, own = vars(parser.parse_args()).values()
     ranger = howfar.load()
     names = [ranger.detector.card.name, ranger.depth.card.name]
     print(f"networks: {' + '.join(names)} (howfar's own network is not there yet)\n")
@@ -36,10 +40,10 @@ def main(own: list[str]) -> None:
         for result in ranger.stream(own, conf=CONF):
             show(result)
     else:
-        room = ranger(packaged("motorcycle_left.png"), conf=CONF, focal_px=MOTORCYCLE_FOCAL_PX)
-        show(room, motorcycle_depth())
+        room = ranger(photos / "motorcycle_left.png", conf=CONF, focal_px=MOTORCYCLE_FOCAL_PX)
+        show(room, motorcycle_depth(photos))
         for name in ("coffee.png", "astronaut.png"):
-            show(ranger(packaged(name), conf=CONF))
+            show(ranger(photos / name, conf=CONF))
     print(f"pictures: {OUT.resolve()}")
 
 
@@ -60,21 +64,15 @@ def show(result: howfar.Result, truth: howfar.DepthMap | None = None) -> None:
     print(f"  -> {', '.join(entry['path'] for entry in written.values())}\n")
 
 
-def packaged(name: str) -> Path:
-    """Path of a photograph in scikit-image's installed package."""
-    found = [path for path in files("scikit-image") or [] if path.match(f"skimage/data/{name}")]
-    return Path(str(found[0].locate()))
-
-
-def motorcycle_depth() -> howfar.DepthMap:
+def motorcycle_depth(photos: Path) -> howfar.DepthMap:
     """True depth of the motorcycle picture: z = f * B / (disparity + offset)."""
-    disparity = np.load(packaged("motorcycle_disp.npz"))["arr_0"]
+    disparity = np.load(photos / "motorcycle_disp.npz")["arr_0"]
     scale = MOTORCYCLE_FOCAL_PX * MOTORCYCLE_BASELINE_M
     return howfar.DepthMap(scale / (disparity + MOTORCYCLE_OFFSET_PX))
 
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1:])
+        main()
     except howfar.HowfarError as error:
         sys.exit(f"demo: {error}")
