@@ -4,8 +4,8 @@ Usage: python examples/demo.py --photos FOLDER [PICTURE ...]
 
 Without pictures it takes three photographs of scikit-image's package, whose folder `skimage/data`
 is FOLDER: a room with a motorcycle (Middlebury 2014, with the true distance of every pixel), a cup
-on a table, and a portrait. It needs a detector and a depth network: the catalog's default ones, from a folder that
-HOWFAR_MODELS names, or downloaded.
+on a table, and a portrait. It needs a detector and a depth network: the catalog's default ones,
+from a folder that HOWFAR_MODELS names, or downloaded.
 """
 
 from __future__ import annotations
