@@ -193,7 +193,7 @@ def test_own_depth_needs_no_depth_network(pixels):
     assert distances(result) == {"chair": 3.5, "person": 3.5}
     assert result.objects[0].scale_source == "given-depth"
     assert result.depth.values.shape == (HEIGHT, WIDTH)
-    with pytest.raises(UsageError, match="another shape"):
+    with pytest.raises(howfar.PictureError, match="another shape"):
         ranger(pixels, depth=np.ones((50, 50)))
 
 
@@ -202,6 +202,9 @@ def test_own_boxes_need_no_detector(pixels):
     result = ranger(pixels, boxes=[[5, 5, 20, 20]])
     assert [(thing.label, thing.score) for thing in result.objects] == [("object", 1.0)]
     assert result.objects[0].distance_m == 2.0
+    named = Detections([NEAR, FAR], [0.1, 0.2], [0, 1], ("cup", "bowl"))
+    kept = ranger(pixels, boxes=named, classes=["bowl"])
+    assert [thing.label for thing in kept.objects] == ["bowl"]
     with pytest.raises(UsageError, match="detector"):
         ranger(pixels)
 

@@ -13,7 +13,7 @@ from howfar.core.camera import Camera
 from howfar.core.depth import DepthKind, DepthMap
 from howfar.core.detections import Detections
 from howfar.core.image import Image
-from howfar.errors import UsageError
+from howfar.errors import PictureError, UsageError
 from howfar.io.sources import expand
 from howfar.options import Options
 
@@ -39,22 +39,32 @@ def as_image(picture: Picture) -> Image:
     raise UsageError(f"a picture is a path, an array, a PIL image or an Image, not {type(picture)}")
 
 
-def as_detections(boxes: Detections | npt.ArrayLike) -> Detections:
-    """Detections of a caller's own boxes: class `object`, score 1, where only boxes are given."""
+def as_detections(
+    boxes: Detections | npt.ArrayLike, classes: tuple[str, ...] | None = None
+) -> Detections:
+    """Detections of a caller's own boxes: class `object`, score 1, where only boxes are given.
+
+    `classes` keeps those of these names. Scores, overlaps and numbers are the caller's business.
+    """
     if isinstance(boxes, Detections):
-        return boxes
+        if classes is None:
+            return boxes
+        return boxes[[i for i, label in enumerate(boxes.labels) if label in classes]]
     array: FloatArray = as_boxes(boxes)
     count = len(array)
     return Detections(array, np.ones(count, np.float32), np.zeros(count, np.int64), ("object",))
 
 
 def fit_depth(depth: DepthMap | npt.ArrayLike, image: Image) -> DepthMap:
-    """A caller's depth map at the size of the picture; it must have the same aspect ratio."""
+    """A caller's depth map at the size of the picture.
+
+    Raises `PictureError` where it has another aspect ratio.
+    """
     if not isinstance(depth, DepthMap):
         depth = DepthMap(np.asarray(depth, np.float32), DepthKind.METRIC)
     ratio = depth.width / depth.height * image.height / image.width
     if abs(ratio - 1) > ASPECT_TOLERANCE:
-        raise UsageError(
+        raise PictureError(
             f"the depth map is {depth.width}x{depth.height} but {image.source} is "
             f"{image.width}x{image.height}: another shape, so their pixels do not correspond"
         )

@@ -186,7 +186,7 @@ class Ranger:
         """As a call, with everything ready made."""
         job = _Job(self, image, options, image_camera(image, options))
         given_depth = None if depth is None else fit_depth(depth, image)
-        given_boxes = None if boxes is None else as_detections(boxes)
+        given_boxes = None if boxes is None else as_detections(boxes, options.classes)
         return job.run(given_depth, given_boxes)
 
 
