@@ -1,0 +1,1 @@
+"""Data sets: readers, samples and a synthetic world."""
