@@ -8,22 +8,26 @@ ifneq ($(SHARED),)
 export HOWFAR_MODELS ?= $(abspath $(SHARED)/models)
 endif
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check lint bench clean
 
 demo: $(VENV)/demo.done ## detect and range on photographs, or on IMAGE=your.jpg
-	$(BIN)/python examples/demo.py --photos $(VENV)/photos/skimage/data $(IMAGE)
+	$(BIN)/python examples/demo.py --photos $(VENV)/photos/skimage/data $(if $(IMAGE),"$(IMAGE)")
 
-test: $(VENV)/dev.done check ## everything: checks and all tests
+test: lint ## everything: lint, types, layers and all tests
 	$(BIN)/python -m pytest -m "" -q
 
-check: $(VENV)/dev.done ## lint, format, types, layers, fast tests' collection
+check: lint ## before a commit: lint, types, layers and the fast tests
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/dev.done ## lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev.done ## measure speed and memory; prints tables
-	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+	for name in overhead distance side_by_side cold_start memory; do \
+		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

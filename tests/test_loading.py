@@ -354,8 +354,8 @@ def test_auto_takes_openvino_where_it_is_installed(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threads": 0}, "threads is 0; give at least 1"),
-        ({"threads": -2}, "threads is -2; give at least 1"),
+        ({"threads": 0}, "threads is 0; give a whole number"),
+        ({"threads": -2}, "threads is -2; give a whole number"),
         ({"runtime": "tensorrt"}, "runtime 'tensorrt' is unknown; use one of auto, onnx, openvino"),
         ({"precision": "int4"}, "precision 'int4' is unknown; use one of auto, float32"),
         ({"join": "series"}, "join 'series' is unknown; use one of parallel, crop, mask"),

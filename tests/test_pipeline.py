@@ -117,7 +117,7 @@ def test_camera_gives_range_and_position(ranger, pixels):
 
 
 def test_filter_by_range_needs_a_focal_length(ranger, pixels):
-    with pytest.raises(UsageError, match="focal"):
+    with pytest.raises(howfar.ScaleError, match="focal"):
         ranger(pixels, max_distance=3, by="range")
 
 
@@ -301,3 +301,102 @@ def test_result_saves_itself(ranger, pixels, tmp_path):
         "array.json",
     ]
     assert all(path.stat().st_size for path in paths)
+
+
+def test_known_distance_is_reproduced_whatever_the_size(pixels):
+    """The plausible size of a person must not move the thing that sets the scale."""
+    depth = np.full((HEIGHT, WIDTH), 40.0)
+    depth[20:60, 70:90] = 3.0  # half the person's box is near, half is far
+    ranger = Ranger(FakeDetector())
+    result = ranger(pixels, depth=depth, scale="2.5m@person", focal_px=100)
+    assert distances(result)["person"] == pytest.approx(2.5)
+
+
+def test_crop_of_a_box_partly_outside(pixels):
+    ranger = Ranger(depth=FakeDepth(), join=Join.CROP)
+    result = ranger(pixels, boxes=[[-10, -10, 40, 40]], stat="median")
+    assert result.objects[0].distance_m == pytest.approx(3.0)
+    assert result.objects[0].box == (0, 0, 40, 40)
+    with pytest.raises(UsageError, match="own depth"):
+        ranger(pixels, boxes=[NEAR], depth=np.ones((HEIGHT, WIDTH)))
+
+
+def test_mask_works_with_own_depth(pixels):
+    depth = np.full((HEIGHT, WIDTH), 2.0)
+    depth[:, WIDTH // 2 :] = 6.0
+    detector = FakeDetector()
+    result = Ranger(detector, join=Join.MASK)(pixels, depth=depth, max_distance=4)
+    assert (detector.seen[0][:, WIDTH // 2 :] == 0).all()
+    assert distances(result) == {"chair": 2.0}
+    assert result.objects[0].scale_source == "given-depth"
+
+
+def test_classes_pick_afterwards_so_that_others_still_set_the_scale(ranger, pixels):
+    result = ranger(pixels, classes="person", scale="4m@chair")
+    assert distances(result) == {"person": pytest.approx(12.0)}
+    with pytest.raises(UsageError, match=r"unicorn.*chair, person"):
+        ranger(pixels, classes=["unicorn"])
+
+
+def test_relative_depth_says_once_why_there_are_no_metres(pixels):
+    notes = Ranger(FakeDetector(), FakeDepth("relative"))(pixels).notes
+    assert sum("no metres" in note for note in notes) == 1
+
+
+def test_pil_pictures_are_read_like_files(ranger, tmp_path):
+    picture = PIL.Image.new("RGBA", (80, 120), (0, 0, 0, 0))
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned.png", exif=exif)
+    opened = PIL.Image.open(tmp_path / "turned.png")
+    result = ranger(opened)
+    assert (result.image.width, result.image.height) == (WIDTH, HEIGHT)
+    assert (result.image.pixels == 255).all()
+    assert opened.size == (80, 120)  # the caller's is as it was
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"conf": "a"},
+        {"max_distance": "4"},
+        {"focal_px": "700"},
+        {"conf": True},
+        {"classes": 5},
+        {"classes": [1]},
+        {"classes": ""},
+        {"scale": {}},
+        {"depth": "foo.npy"},
+        {"depth": [[1, 2], [3]]},
+        {"boxes": [[1, 2], [3]]},
+        {"boxes": "text"},
+    ],
+)
+def test_wrong_types_are_wrong_use(ranger, pixels, options):
+    with pytest.raises(UsageError):
+        ranger(pixels, **options)
+
+
+def test_numbers_of_numpy_are_numbers(ranger, pixels):
+    assert distances(ranger(pixels, scale=np.float32(1.5)))["chair"] == 3.0
+    assert distances(ranger(pixels, scale=np.int64(2), max_distance=np.float64(4))) == {
+        "chair": 4.0
+    }
+
+
+def test_formats_of_a_run_are_refused_for_one_picture(ranger, pixels, tmp_path):
+    result = ranger(pixels)
+    with pytest.raises(UsageError, match="whole run"):
+        result.save(tmp_path, ["csv"])
+    assert [path.name for path in result.save(tmp_path, "json")] == ["array.json"]
+
+
+def test_one_ranger_on_several_threads(pixels):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from howfar.loading import Alternating
+
+    ranger = Ranger(FakeDetector(), FakeDepth(), both=Alternating())
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: distances(ranger(pixels)), range(200)))
+    assert all(one == {"chair": 2.0, "person": 6.0} for one in found)

@@ -15,6 +15,7 @@ from howfar.core.detections import Detections
 from howfar.core.image import Image
 from howfar.errors import PictureError, UsageError
 from howfar.io.sources import expand
+from howfar.media import image_from_pil
 from howfar.options import Options
 
 ASPECT_TOLERANCE = 0.02
@@ -24,7 +25,10 @@ Picture = Image | npt.NDArray[np.uint8] | str | Path | Any
 
 
 def as_image(picture: Picture) -> Image:
-    """An `Image` of a path, an RGB uint8 array, a PIL image or an `Image`."""
+    """An `Image` of a path, an RGB uint8 array, a PIL image or an `Image`.
+
+    Arrays are not copied: do not write into one while its result is in use.
+    """
     if isinstance(picture, Image):
         return picture
     if isinstance(picture, str | Path):
@@ -35,21 +39,14 @@ def as_image(picture: Picture) -> Image:
     if isinstance(picture, np.ndarray):
         return Image(picture)
     if hasattr(picture, "convert") and hasattr(picture, "getexif"):
-        return Image(np.asarray(picture.convert("RGB")), getattr(picture, "filename", "") or "PIL")
+        return image_from_pil(picture)
     raise UsageError(f"a picture is a path, an array, a PIL image or an Image, not {type(picture)}")
 
 
-def as_detections(
-    boxes: Detections | npt.ArrayLike, classes: tuple[str, ...] | None = None
-) -> Detections:
-    """Detections of a caller's own boxes: class `object`, score 1, where only boxes are given.
-
-    `classes` keeps those of these names. Scores, overlaps and numbers are the caller's business.
-    """
+def as_detections(boxes: Detections | npt.ArrayLike) -> Detections:
+    """Detections of a caller's own boxes: class `object`, score 1, where only boxes are given."""
     if isinstance(boxes, Detections):
-        if classes is None:
-            return boxes
-        return boxes[[i for i, label in enumerate(boxes.labels) if label in classes]]
+        return boxes
     array: FloatArray = as_boxes(boxes)
     count = len(array)
     return Detections(array, np.ones(count, np.float32), np.zeros(count, np.int64), ("object",))
@@ -61,7 +58,12 @@ def fit_depth(depth: DepthMap | npt.ArrayLike, image: Image) -> DepthMap:
     Raises `PictureError` where it has another aspect ratio.
     """
     if not isinstance(depth, DepthMap):
-        depth = DepthMap(np.asarray(depth, np.float32), DepthKind.METRIC)
+        try:
+            depth = DepthMap(np.array(depth, np.float32), DepthKind.METRIC)
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"depth is no array of metres ({error}); give a DepthMap or (height, width) numbers"
+            ) from error
     ratio = depth.width / depth.height * image.height / image.width
     if abs(ratio - 1) > ASPECT_TOLERANCE:
         raise PictureError(

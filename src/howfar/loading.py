@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -65,8 +66,8 @@ def load(
     if precision not in PRECISIONS:
         raise UsageError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
     count = available_threads() if threads is None else threads
-    if count < 1:
-        raise UsageError(f"threads is {threads}; give at least 1")
+    if not isinstance(count, int) or count < 1:
+        raise UsageError(f"threads is {threads!r}; give a whole number, at least 1")
 
     def network(name: str | Path | None, task: Task, size: Any = None) -> Network | None:
         if name is None:
@@ -142,7 +143,10 @@ def _embedded_card(found: LocalModel, engine: Runtime, threads: int) -> ModelCar
 
 def sized(preprocess: Preprocess, imgsz: int | tuple[int, int]) -> Preprocess:
     """The same preprocessing to another input size: a side, or (height, width)."""
-    height, width = (imgsz, imgsz) if isinstance(imgsz, int) else imgsz
+    sides = (imgsz, imgsz) if isinstance(imgsz, int) else tuple(imgsz)
+    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+        raise UsageError(f"imgsz is {imgsz!r}; give a number of pixels, or (height, width)")
+    height, width = sides
     if height < 32 or width < 32:
         raise UsageError(f"imgsz is {imgsz}; give at least 32 pixels")
     return replace(preprocess, width=width, height=height)
@@ -170,24 +174,29 @@ class Alternating:
     TRIALS = (False, False, True, False, True)
 
     def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="howfar")
+        self._lock = threading.Lock()
         self._times: list[float] = []
 
     def __call__(self, first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
         """Both results."""
-        trial = len(self._times)
-        side_by_side = self.TRIALS[trial] if trial < len(self.TRIALS) else self.side_by_side
-        start = time.perf_counter()
-        if side_by_side:
-            self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="howfar")
-            later = self._pool.submit(first)
-            result = (second(), later.result())
-            both = (result[1], result[0])
-        else:
-            both = (first(), second())
-        if trial < len(self.TRIALS):
+        if len(self._times) >= len(self.TRIALS):
+            return self._run(first, second, self.side_by_side)
+        with self._lock:  # trials of several callers must not time each other
+            trial = min(len(self._times), len(self.TRIALS) - 1)
+            start = time.perf_counter()
+            both = self._run(first, second, self.TRIALS[trial])
             self._times.append(time.perf_counter() - start)
         return both
+
+    def _run(
+        self, first: Callable[[], A], second: Callable[[], B], side_by_side: bool
+    ) -> tuple[A, B]:
+        if not side_by_side:
+            return first(), second()
+        later = self._pool.submit(first)
+        result = second()
+        return later.result(), result
 
     @property
     def side_by_side(self) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +55,9 @@ def read_image(path: Path) -> Image:
         data = path.read_bytes()
     except FileNotFoundError:
         raise PictureError(f"{path}: no such file") from None
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PictureError(f"{path}: cannot be read ({reason})") from error
     return decode_image(data, str(path))
 
 
@@ -62,12 +65,24 @@ def decode_image(data: bytes, source: str) -> Image:
     """Decode the bytes of a picture file; `source` names it in results and errors."""
     if not data:
         raise PictureError(f"{source}: the file is empty")
-    notes: list[str] = []
+    with _reading(source, data), PIL.Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        return _read(picture, source)
+
+
+def image_from_pil(picture: PIL.Image.Image) -> Image:
+    """An `Image` of a PIL image, converted and turned as one from a file; it is not changed."""
+    source = str(getattr(picture, "filename", "") or "PIL")
+    with _reading(source):
+        return _read(picture.copy(), source)
+
+
+@contextmanager
+def _reading(source: str, data: bytes = b"") -> Iterator[None]:
+    """Turns what Pillow raises into a `PictureError` that names the picture."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damaged metadata, sizes below Pillow's hard limit
-            with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                return _read(picture, source, notes)
+            yield
     except PIL.UnidentifiedImageError:
         raise PictureError(f"{source}: {_what_it_is(data)}") from None
     except PIL.Image.DecompressionBombError as error:
@@ -83,7 +98,8 @@ def decode_image(data: bytes, source: str) -> Image:
         raise PictureError(f"{source}: {reason}") from error
 
 
-def _read(picture: PIL.Image.Image, source: str, notes: list[str]) -> Image:
+def _read(picture: PIL.Image.Image, source: str) -> Image:
+    notes: list[str] = []
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":
         notes.append(f"An animation or stack of {frames} pictures: only the first was read.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from howfar.core.result import Object
 from howfar.core.scale import GivenScale, ScaleRequest, parse_scale
 from howfar.errors import UsageError
 from howfar.models.network import DetectOptions
+
+NUMBERS = ("conf", "iou", "max_det", "min_distance", "max_distance", "focal_px", "fov_deg")
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,23 @@ class Options:
     scale: ScaleRequest | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.classes, str):
-            object.__setattr__(self, "classes", (self.classes,))
-        elif self.classes is not None:
-            object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "classes", _names(self.classes))
         if self.stat not in tuple(Statistic):
             raise UsageError(f"stat {self.stat!r} is unknown; use one of {', '.join(Statistic)}")
         object.__setattr__(self, "stat", Statistic(self.stat))
         scale: Any = self.scale
         if isinstance(scale, str):
             object.__setattr__(self, "scale", parse_scale(scale))
-        elif isinstance(scale, int | float):
+        elif isinstance(scale, Real):
             object.__setattr__(self, "scale", GivenScale(float(scale)))
+        elif scale is not None and not isinstance(scale, ScaleRequest):
+            raise UsageError(
+                f"scale is {scale!r}; give a number, text as for --scale, or a request"
+            )
+        for name in NUMBERS:
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+                raise UsageError(f"{name} is {value!r}; give a number")
         self._check_filter()
         self.detect  # noqa: B018 - checks conf, iou and max_det
         if self.focal_px is not None and self.fov_deg is not None:
@@ -64,9 +72,14 @@ class Options:
 
     @property
     def detect(self) -> DetectOptions:
-        """The detector's part of the options."""
+        """The detector's part. Not the classes: all objects are found, since they explain each
+        other's depths and set the scale; `classes` picks among them afterwards."""
         return DetectOptions(
-            self.conf, self.iou, self.max_det, self.classes, self.multi_label, self.agnostic
+            conf=self.conf,
+            iou=self.iou,
+            max_det=self.max_det,
+            multi_label=self.multi_label,
+            agnostic=self.agnostic,
         )
 
     @property
@@ -82,6 +95,19 @@ def make_options(options: Mapping[str, Any]) -> Options:
         if name not in known:
             raise UsageError(f"unknown option {name!r}; known: {', '.join(known)}")
     return Options(**options)
+
+
+def _names(classes: Any) -> tuple[str, ...] | None:
+    """Class names of one text, or of several."""
+    if classes is None:
+        return None
+    names = (classes,) if isinstance(classes, str) else classes
+    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"classes is {classes!r}; give names such as ['person', 'chair']")
+    names = tuple(names)
+    if not any(name.strip() for name in names):
+        raise UsageError("classes names no class; leave it out for all")
+    return names
 
 
 def split_by_distance(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from howfar.core.boxes import Box
+from howfar.core.boxes import Box, clip_boxes
 from howfar.core.camera import Camera
 from howfar.core.depth import DepthMap
 from howfar.core.detections import Detections
@@ -30,9 +30,10 @@ from howfar.core.scale import (
 )
 from howfar.core.semantics import LabelMap
 from howfar.core.sizes import size_distances
-from howfar.errors import HowfarError, UsageError
+from howfar.errors import HowfarError, ScaleError, UsageError
 from howfar.inputs import Picture, as_detections, as_image, fit_depth, image_camera
 from howfar.io.sources import expand
+from howfar.models.classes import NO_CLASS
 from howfar.models.network import DetectOptions
 from howfar.options import Options, filter_record, make_options, split_by_distance
 
@@ -186,7 +187,7 @@ class Ranger:
         """As a call, with everything ready made."""
         job = _Job(self, image, options, image_camera(image, options))
         given_depth = None if depth is None else fit_depth(depth, image)
-        given_boxes = None if boxes is None else as_detections(boxes, options.classes)
+        given_boxes = None if boxes is None else as_detections(boxes)
         return job.run(given_depth, given_boxes)
 
 
@@ -207,9 +208,14 @@ class _Job:
         start = time.perf_counter()
         options = self.options
         self.own_depth = depth is not None
-        join = Join.PARALLEL if depth is not None else self.ranger.join
+        join = self.ranger.join
+        if join is Join.CROP and depth is not None:
+            raise UsageError(
+                "join 'crop' sends cut-outs through a depth network and cannot use your own depth "
+                "map; use join 'parallel'"
+            )
         if join is Join.MASK:
-            depth, found, scale = self._masked(found)
+            depth, found, scale = self._masked(depth, found)
         else:
             if join is Join.CROP:
                 found = found if found is not None else self._detect(self.image)
@@ -226,9 +232,17 @@ class _Job:
             distances = None if depth is None else self._measure(depth, found)
         self._check_filter(metric, have_depth=distances is not None)
         objects = self._objects(found, distances, metric, scale)
+        if options.classes is not None:
+            self._check_classes(found)
+            objects = [thing for thing in objects if thing.label in options.classes]
         kept, left_out = split_by_distance(objects, options)
         semantics = self._segment()
         self._note_domain(metric and scale is None)
+        if distances is not None and not metric:
+            self.notes.append(
+                "There are no metres: the depth is relative. Give a scale (2.5m@chair, object-size "
+                "or a factor) or use a metric depth network."
+            )
         self.timing_ms["total"] = (time.perf_counter() - start) * 1e3
         return Result(
             image=self.image,
@@ -295,12 +309,15 @@ class _Job:
             depth = self._estimate(image, camera)
         return depth, self._detect(image) if found is None else found
 
-    def _masked(self, found: Detections | None) -> tuple[DepthMap, Detections, Scale | None]:
+    def _masked(
+        self, depth: DepthMap | None, found: Detections | None
+    ) -> tuple[DepthMap, Detections, Scale | None]:
         """Join `mask`: the detector sees only what is near enough."""
         far = self.options.max_distance
         if far is None:
             raise UsageError("join 'mask' blanks what is beyond max_distance; give max_distance")
-        depth = self._estimate(self.image, self.camera)
+        if depth is None:
+            depth = self._estimate(self.image, self.camera)
         if isinstance(self.options.scale, ObjectSizes | KnownDistance):
             raise UsageError(
                 "join 'mask' needs metres before it detects anything; give a scale factor, or use "
@@ -345,16 +362,24 @@ class _Job:
         return distances
 
     def _prior(self, depth: DepthMap, found: Detections) -> SizePrior | None:
-        """Expected distances from object sizes, wide where the focal length is a guess."""
+        """Expected distances from object sizes, wide where the focal length is a guess.
+
+        None with a known distance: that thing has to come out at that distance, so it is measured
+        in the same way before and after.
+        """
+        request = self.options.scale
         if not depth.is_metric or self.options.stat is not Statistic.FOREGROUND:
             return None
+        if isinstance(request, KnownDistance):
+            return None
+        sizes = request.sizes if isinstance(request, ObjectSizes) else None
         camera = self.camera
         if camera is None:
             camera = Camera.from_fov(ASSUMED_FOV_DEG, depth.width, depth.height, "assumed")
-            prior = size_distances(found.boxes, found.labels, camera)
+            prior = size_distances(found.boxes, found.labels, camera, sizes)
             spread = np.hypot(prior.spread, np.float32(ASSUMED_SPREAD))
             return SizePrior(prior.depth, spread)
-        return size_distances(found.boxes, found.labels, camera)
+        return size_distances(found.boxes, found.labels, camera, sizes)
 
     def _crop_distances(
         self, found: Detections, scale: Scale | None
@@ -362,9 +387,10 @@ class _Job:
         """Join `crop`: one run of the depth network a box."""
         distances: list[Distance] = []
         metric = True
+        limit = (self.image.width, self.image.height)
         for box in found.boxes:
-            x1, y1 = np.floor(box[:2]).astype(int)
-            x2, y2 = np.ceil(box[2:]).astype(int)
+            x1, y1 = (int(v) for v in np.clip(np.floor(box[:2]), 0, limit))
+            x2, y2 = (int(v) for v in np.clip(np.ceil(box[2:]), 0, limit))
             pixels = self.image.pixels[y1:y2, x1:x2]
             if not pixels.size:
                 distances.append(Distance(None, None, 0, self.options.stat, OUTSIDE))
@@ -386,6 +412,15 @@ class _Job:
                     "on other pictures they are unreliable."
                 )
 
+    def _check_classes(self, found: Detections) -> None:
+        """A class that the detector cannot find is wrong use; own boxes may have any classes."""
+        known = [name for name in found.class_names if name != NO_CLASS]
+        for name in self.options.classes or ():
+            if name not in known and self.ranger.detector is not None:
+                raise UsageError(
+                    f"class {name!r} is unknown; the detector knows {', '.join(known)}"
+                )
+
     def _check_filter(self, metric: bool, have_depth: bool) -> None:
         if not self.options.filters:
             return
@@ -397,7 +432,7 @@ class _Job:
                 "(2.5m@chair, object-size or a factor) or use a metric depth network"
             )
         if self.options.by == "range" and self.camera is None:
-            raise UsageError(
+            raise ScaleError(
                 "filtering by range needs the focal length, which this picture does not tell; "
                 "give focal_px or fov_deg, or filter by z"
             )
@@ -410,13 +445,10 @@ class _Job:
         scale: Scale | None,
     ) -> list[Object]:
         objects = []
+        boxes = clip_boxes(found.boxes, self.image.width, self.image.height)
         for i, label in enumerate(found.labels):
-            thing = Object(
-                label,
-                int(found.class_ids[i]),
-                float(found.scores[i]),
-                Box(*found.boxes[i].tolist()),
-            )
+            box = Box(*boxes[i].tolist())
+            thing = Object(label, int(found.class_ids[i]), float(found.scores[i]), box)
             if distances is None:
                 objects.append(replace(thing, reason="there is no depth map"))
             else:

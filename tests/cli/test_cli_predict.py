@@ -209,7 +209,7 @@ def test_hidden_objects_are_counted_for_a_person(predict, picture, tmp_path):
 def test_filtering_by_range_needs_the_focal_length(predict, picture):
     args = (picture, "--json", "--max-distance", "1.1", "--by", "range")
     answer = predict(*args)
-    assert answer.code == 2
+    assert answer.code == 1
     assert "give focal_px or fov_deg" in answer.err
     record = the_record(predict(*args, "--focal-px", "32"))
     assert record["objects"] == []  # the person is 1 m deep and beside the axis

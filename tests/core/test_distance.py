@@ -136,3 +136,21 @@ def test_random_boxes_and_holes_never_fail(stat):
             if one.value is not None:
                 assert one.interval[0] <= one.interval[1]
                 assert one.valid_pixels > 0
+
+
+def test_the_interval_holds_the_value():
+    values = np.full((40, 100), 2.0)
+    values[:, 55:58] = 90.0  # few far pixels move the mean, not the percentiles
+    found = measure(DepthMap(values), [(0, 0, 100, 40)], "central-mean")[0]
+    assert found.interval[0] <= found.value <= found.interval[1]
+    assert found.value > 2
+
+
+def test_closed_gaps_alone_are_no_distance():
+    """On a sparse map a box between the points has no depth of its own."""
+    values = np.zeros((60, 60))
+    values[::10, ::10] = 5.0
+    found = measure(DepthMap(values), [(12, 12, 18, 18), (8, 8, 32, 32)], "foreground")
+    between, on = found[0], found[1]
+    assert (between.value, between.reason) == (None, NO_DEPTH)
+    assert on.value == 5.0

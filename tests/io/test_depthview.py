@@ -210,8 +210,8 @@ def test_truth_and_prediction_share_their_colours():
     assert (views[:, :160] == picture().pixels).all()
     assert (views[:, 164:324] == views[:, 328:488]).all()
     shifted = depthview.truth_triptych(picture(), truth, sloped(near=4.0, far=8.0))
-    assert (shifted[-120:, 164:324] == views[:, 164:324]).all()
-    assert (shifted[-60:-50, 328:488] == NEAR_TO_FAR[-1]).all()
+    assert (shifted[-60, 164] == NEAR_TO_FAR[0]).all()  # the nearest of both is the truth's
+    assert (shifted[-60, 487] == NEAR_TO_FAR[-1]).all()  # the farthest is the prediction's
 
 
 def test_lidar_points_are_seen_the_nearest_on_top():

@@ -7,9 +7,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from howfar.core.image import Image
 from howfar.errors import PictureError, UsageError
-from howfar.io.sources import Item, expand, is_url, load_all, output_names
+from howfar.io.sources import Item, expand, is_url, output_names
 
 
 def touch(folder, *names):
@@ -154,16 +153,28 @@ def test_empty_standard_input(monkeypatch):
         Item("-").load()
 
 
-def test_load_all_goes_on_past_errors(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"")
-    (tmp_path / "b.png").write_bytes(png_bytes("blue"))
-    items = [*expand([str(tmp_path)]), Item(str(tmp_path / "gone.png"))]
-    (first, bad), (second, good), (third, gone) = load_all(items)
-    assert [first, second, third] == items
-    assert isinstance(bad, PictureError)
-    assert isinstance(good, Image)
-    assert np.array_equal(good.pixels[0, 0], (0, 0, 255))
-    assert isinstance(gone, PictureError)
+def test_missing_files_fail_when_they_are_loaded(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_bytes("blue"))
+    good, gone = expand([str(tmp_path / "a.png"), str(tmp_path / "gone.png")])
+    assert np.array_equal(good.load().pixels[0, 0], (0, 0, 255))
+    with pytest.raises(PictureError, match="no such file"):
+        gone.load()
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/x.jpg", "x" * 5000 + ".jpg", "a\0b.jpg"])
+def test_names_that_no_file_can_have(name, tmp_path):
+    touch(tmp_path, "a.png")
+    _, odd = expand([str(tmp_path / "a.png"), name])
+    with pytest.raises(PictureError):
+        odd.load()
+    with pytest.raises(UsageError, match="no such file"):
+        expand([name])
+
+
+def test_own_pictures_of_an_earlier_run_are_passed_over(tmp_path):
+    touch(tmp_path, "a.jpg", "out/a.annotated.jpg", "out/a.depth.png", "out/a.depth16.png")
+    assert sources_of(tmp_path) == [str(tmp_path / "a.jpg")]
+    assert sources_of(tmp_path / "**" / "*.jpg") == [str(tmp_path / "a.jpg")]
 
 
 # -- names of results -----------------------------------------------------------------------

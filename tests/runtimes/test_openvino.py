@@ -1,5 +1,7 @@
 """OpenVINO as a backend: the same numbers as ONNX Runtime."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from networks import constant_network, patch_weights, yolov8_network
@@ -37,6 +39,14 @@ def test_its_own_precision_is_reported(path):
     runtime = OpenVinoRuntime(path, 1)
     used = runtime._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
     assert runtime.precision == PRECISIONS[used]
+
+
+def test_several_threads_share_one_network(path):
+    runtime, feeds = OpenVinoRuntime(path, 1, "float32"), {"images": noise()}
+    expected = runtime.run(feeds)["output0"]
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: runtime.run(feeds)["output0"], range(60)):
+            np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -61,7 +61,12 @@ def predict(
         float, typer.Option(help="Least score, 0..1.", rich_help_panel=NETWORKS)
     ] = 0.25,
     iou: Annotated[
-        float, typer.Option(help="Overlap above which boxes suppress.", rich_help_panel=NETWORKS)
+        float,
+        typer.Option(
+            help="Overlap above which boxes of a class suppress each other; above .8 of any class, "
+            "unless --multi-label.",
+            rich_help_panel=NETWORKS,
+        ),
     ] = 0.6,
     max_det: Annotated[
         int, typer.Option(help="Most objects of a picture.", rich_help_panel=NETWORKS)
@@ -203,7 +208,7 @@ def predict(
     if device != "cpu":
         raise UsageError(f"device {device!r} is not there; networks run on the cpu")
     from howfar.io.depthfiles import check_unit
-    from howfar.io.sinks import check_formats
+    from howfar.io.formats import check_formats
     from howfar.io.sources import expand
     from howfar.options import make_options
 
@@ -212,7 +217,7 @@ def predict(
             "conf": conf,
             "iou": iou,
             "max_det": max_det,
-            "classes": tuple(split_commas(classes)) if classes else None,
+            "classes": tuple(split_commas(classes)) if classes is not None else None,
             "agnostic": agnostic,
             "multi_label": multi_label,
             "max_distance": max_distance,
@@ -313,9 +318,11 @@ class _Run:
                     self._one(item, name, image_id, files)
                 except UsageError:
                     raise
-                except HowfarError as error:
+                except (HowfarError, MemoryError) as error:
                     failed += 1
-                    typer.echo(f"howfar: error: {error}", err=True)
+                    told = f"{item.source}: not enough memory; make it smaller"
+                    text = error if isinstance(error, HowfarError) else told
+                    typer.echo(f"howfar: error: {text}", err=True)
         finally:
             files.close()
         self._summary(len(items), failed)

@@ -47,7 +47,10 @@ def as_boxes(boxes: npt.ArrayLike) -> FloatArray:
     Raises `UsageError` where the shape is not (N, 4) or (4,), a coordinate is not finite, or a
     corner pair is swapped (x2 < x1 or y2 < y1).
     """
-    array = np.asarray(boxes, dtype=np.float32)
+    try:
+        array = np.array(boxes, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"boxes are no array of numbers ({error}); give (N, 4)") from error
     if array.size == 0:
         return np.zeros((0, 4), np.float32)
     if array.ndim == 1:

@@ -2,10 +2,12 @@
 
 Pixels: a box reads every pixel that it touches, clipped to the image: columns floor(x1) up to
 ceil(x2), at least one. A statistic that would read more than 1,024 pixels of a box reads an even
-lattice of at most 1,024 of them; the error of that is about 1.25 / sqrt(1024) = 4 % of the spread
-of the depths in the box (measured in `benchmarks/distance.py`).
+lattice of at most 1,024 of them. Relative to the standard deviation of the depths in the box, the
+error of that is .05 (rms; at most .16) for `median` and .03 (at most .08) for `central-mean` on 300
+boxes of pure noise (`benchmarks/distance.py`); on real surfaces it is smaller.
 
-Interval: `pixel-spread`, the 10th to the 90th percentile of the depths that were used. It shows
+Interval: `pixel-spread`, the 10th to the 90th percentile of the depths that were used, widened to
+hold the value (a mean can lie outside); of `center`, one pixel, it has no width. It shows
 how much the depths inside the object differ. It is no error bar: a network that is wrong by a
 factor gives a narrow pixel-spread all the same.
 """
@@ -122,6 +124,7 @@ def measure(
     counts = region.count_valid(ordered.valid)
     if statistic is Statistic.FOREGROUND:
         values, low, high = foreground(ordered, array, whole, prior)
+        values = np.where(counts > 0, values, np.float32(np.nan))  # not from closed gaps alone
     else:
         samples = read_lattice(ordered, region)
         values, low, high = _summary(samples, mean=statistic is Statistic.CENTRAL_MEAN)
@@ -166,4 +169,5 @@ def _summary(samples: FloatArray, mean: bool) -> tuple[FloatArray, FloatArray, F
         return middle, low, high
     with np.errstate(invalid="ignore"):
         total = np.nansum(ranked, axis=1, dtype=np.float64)
-        return (total / np.where(counts, counts, np.nan)).astype(np.float32), low, high
+        average = (total / np.where(counts, counts, np.nan)).astype(np.float32)
+        return average, np.minimum(low, average), np.maximum(high, average)

@@ -24,7 +24,7 @@ def read_boxes(path: Path) -> Detections:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PictureError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PictureError(f"{path}: no JSON ({error})") from error
     rows = content.get("objects") if isinstance(content, dict) else content
     if not isinstance(rows, list):

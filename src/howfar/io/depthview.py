@@ -111,7 +111,7 @@ def statistics_triptych(result: Result) -> RgbArray:
 def truth_triptych(image: Image, truth: DepthMap, prediction: DepthMap) -> RgbArray:
     """Source 002's picture: picture | truth | prediction, (h, w, 3) uint8 RGB.
 
-    Both maps have the colours of one range, the truth's, and one bar. They may be of any size and
+    Both maps have the colours of one range, which holds those of both, and one bar. They may be of any size and
     are stretched to the picture's.
 
     Raises `OutputError` unless both are in metres.
@@ -120,7 +120,10 @@ def truth_triptych(image: Image, truth: DepthMap, prediction: DepthMap) -> RgbAr
         if not depth.is_metric:
             raise OutputError(f"{image.source}: {name} is {depth.kind} depth; it needs metres")
     w, h = _panel_size(image)
-    ramp = depth_ramp(truth) or depth_ramp(prediction)
+    ramps = [ramp for ramp in (depth_ramp(truth), depth_ramp(prediction)) if ramp]
+    ramp = None
+    if ramps:
+        ramp = Ramp(min(one.near for one in ramps), max(one.far for one in ramps))
     picture = resize(image.pixels, w, h, "area")
     views = [picture, coloured(truth, ramp, w, h), coloured(prediction, ramp, w, h)]
     titles = ("picture", "truth", "prediction")

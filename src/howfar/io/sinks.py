@@ -22,53 +22,31 @@ from howfar.core.result import Result
 from howfar.errors import OutputError, UsageError
 from howfar.io import depthview, draw
 from howfar.io.depthfiles import VALUES_PER_METRE, encode_depth_png, encode_ply, raw_values
+from howfar.io.formats import PICTURE_FORMATS, RUN_FORMATS, check_formats
 from howfar.io.records import CSV_COLUMNS, coco_results, csv_rows, result_record
 
 JPEG_QUALITY = 92
 ASSUMED_FOV_DEG = 60.0
 """Field of view of a point cloud of a picture whose focal length is unknown; its header says so."""
 
-PICTURE_FORMATS: dict[str, tuple[str, str]] = {
-    "annotated": (".annotated.jpg", "the picture with boxes and distances"),
-    "depth": (".depth.png", "depth in colours with a scale bar"),
-    "panel": (".panel.jpg", "annotated picture beside depth"),
-    "triptych": (".triptych.jpg", "detections | distances by mean | by median (source 000)"),
-    "truth": (".truth.jpg", "picture | truth | prediction (source 002); needs --truth"),
-    "npy": (".depth.npy", "raw depth, float32 metres, NaN = none"),
-    "png16": (".depth16.png", "raw depth, 16-bit PNG in millimetres"),
-    "kitti": (".depth256.png", "raw depth, 16-bit PNG in 1/256 m"),
-    "ply": (".ply", "coloured point cloud in metres"),
-    "json": (".json", "the record of the picture"),
-}
-"""Formats of one picture: file ending and what it is."""
-
-RUN_FORMATS: dict[str, tuple[str, str]] = {
-    "jsonl": ("results.jsonl", "all records of a run, one a line"),
-    "csv": ("objects.csv", "all objects of a run, one a row"),
-    "coco": ("coco_results.json", "all objects of a run as COCO results"),
-}
-"""Formats of a whole run: file name and what it is."""
-
-
-def check_formats(formats: Sequence[str]) -> None:
-    """Raise `UsageError` for a format that does not exist."""
-    for name in formats:
-        if name not in PICTURE_FORMATS and name not in RUN_FORMATS:
-            known = ", ".join([*PICTURE_FORMATS, *RUN_FORMATS])
-            raise UsageError(f"format {name!r} is unknown; use some of {known}")
-
 
 def save_result(
-    result: Result, folder: Path, formats: Sequence[str], truth: DepthMap | None = None
+    result: Result, folder: Path, formats: Sequence[str] | str, truth: DepthMap | None = None
 ) -> list[Path]:
     """Write the files of one result into `folder`, named after its source.
 
     Formats that the result has nothing for (a depth picture without depth) are passed over, unless
     nothing else was asked for: then `OutputError` says why.
     """
-    check_formats(formats)
+    names = [formats] if isinstance(formats, str) else list(formats)
+    names = [name.strip() for text in names for name in text.split(",")]
+    check_formats(names)
+    if runs := [name for name in names if name in RUN_FORMATS]:
+        raise UsageError(
+            f"format {runs[0]!r} is one file for a whole run: `howfar predict` writes it"
+        )
     stem = Path(result.source.split("?")[0]).stem or "picture"
-    written, problems = write_picture_files(result, folder / stem, formats, truth)
+    written, problems = write_picture_files(result, folder / stem, names, truth)
     if problems and not written:
         raise OutputError("; ".join(problems))
     return [Path(entry["path"]) for entry in written.values()]

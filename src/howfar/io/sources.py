@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from howfar.core.image import Image
-from howfar.errors import HowfarError, PictureError, UsageError
+from howfar.errors import UsageError
 from howfar.io.fetch import fetch_bytes
+from howfar.io.formats import is_own_file
 from howfar.media import SUFFIXES, decode_image, read_image
 
 STDIN = "-"
@@ -41,30 +42,33 @@ class Item:
 def expand(sources: Sequence[str]) -> list[Item]:
     """All pictures that `sources` name, sorted within a folder or pattern, each once.
 
-    A source is a file, a folder (read with its sub-folders; files that do not end like a picture
-    are passed over), a glob pattern, an http(s) address, or `-` for standard input.
+    A source is a file, a folder (read with its sub-folders; files that do not end like a picture,
+    or that end like one of ours, are passed over), a glob pattern, an http(s) address, or `-` for
+    standard input. A file that does not exist is an item that fails when it is loaded, so that
+    the others are read; alone it is wrong use.
 
-    Raises `UsageError` where a source names nothing.
+    Raises `UsageError` where a source alone, a folder or a pattern names nothing, and for videos.
     """
     items: dict[str, Item] = {}
     for source in sources:
         for item in _expand_one(source):
             items.setdefault(item.source, item)
+    if len(items) == 1 and is_missing(source := next(iter(items))):
+        raise UsageError(f"{source}: no such file or folder")
     return list(items.values())
+
+
+def is_missing(source: str) -> bool:
+    """Whether a source is the name of a file that is not there."""
+    try:
+        return source != STDIN and not is_url(source) and not Path(source).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return True
 
 
 def is_url(source: str) -> bool:
     """Whether a source is an address with a scheme."""
     return "://" in source
-
-
-def load_all(items: Sequence[Item]) -> Iterator[tuple[Item, Image | HowfarError]]:
-    """Each item with its picture, or with the error that kept it from being read."""
-    for item in items:
-        try:
-            yield item, item.load()
-        except HowfarError as error:
-            yield item, error
 
 
 def _expand_one(source: str) -> list[Item]:
@@ -74,25 +78,34 @@ def _expand_one(source: str) -> list[Item]:
         if not source.lower().startswith(("http://", "https://")):
             raise UsageError(f"{source}: only http:// and https:// addresses are read")
         return [Item(source)]
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+        return _expand_path(source, path)
+    except UsageError:
+        raise
+    except (OSError, RuntimeError, ValueError):  # too long a name, no such user, a NUL byte
+        return [Item(source)]
+
+
+def _expand_path(source: str, path: Path) -> list[Item]:
     if path.is_dir():
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        found = [p for p in found if not is_own_file(p.name)]
         if not found:
             raise UsageError(
                 f"{source}: no pictures in this folder ({', '.join(sorted(SUFFIXES))})"
             )
         return [Item(str(p), path) for p in found]
-    if path.exists():
-        if path.suffix.lower() in VIDEO_SUFFIXES:
-            raise UsageError(f"{source}: videos are not read yet; give pictures")
-        return [Item(str(path))]
-    if glob.has_magic(source):
+    if not path.exists() and glob.has_magic(source):
         matches = sorted(glob.glob(str(path), recursive=True))
         files = [match for match in matches if Path(match).is_file()]
+        files = [match for match in files if not is_own_file(match)]
         if not files:
             raise UsageError(f"{source}: the pattern matches no file")
         return [Item(match) for match in files]
-    raise UsageError(f"{source}: no such file or folder")
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise UsageError(f"{source}: videos are not read yet; give pictures")
+    return [Item(str(path))]
 
 
 def output_names(items: Sequence[Item]) -> list[Path]:
@@ -124,6 +137,3 @@ def _filename(item: Item) -> str:
     if is_url(item.source):
         return item.source.split("?")[0].rstrip("/").rsplit("/", 1)[-1] or "picture"
     return item.source
-
-
-__all__ = ["Item", "PictureError", "expand", "is_url", "load_all", "output_names"]

@@ -5,6 +5,7 @@ OpenVINO picks its own precision: bfloat16 on processors that have it. What it p
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class OpenVinoRuntime:
         self.inputs = tuple(_spec(port) for port in self._compiled.inputs)
         self.outputs = tuple(_spec(port) for port in self._compiled.outputs)
         self.metadata: Mapping[str, str] = {}
+        self._lock = threading.Lock()
         self._request = self._compiled.create_infer_request()
         self._path = path
 
@@ -59,13 +61,16 @@ class OpenVinoRuntime:
         self, feeds: Mapping[str, npt.NDArray[np.generic]]
     ) -> dict[str, npt.NDArray[np.generic]]:
         """Run once: {input name: array} -> {output name: array}."""
+        tensors = zip(self.outputs, self._compiled.outputs, strict=True)
         try:
-            self._request.infer(dict(feeds))
+            with self._lock:  # a request runs one picture at a time
+                self._request.infer(dict(feeds))
+                return {
+                    spec.name: self._request.get_tensor(port).data.copy() for spec, port in tensors
+                }
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1:] or ["no reason given"]
             raise ModelError(f"{self._path}: the network failed ({reason[0]})") from error
-        tensors = zip(self.outputs, self._compiled.outputs, strict=True)
-        return {spec.name: self._request.get_tensor(port).data.copy() for spec, port in tensors}
 
 
 def _check_onnx(path: Path) -> None:
