@@ -210,8 +210,10 @@ def test_truth_and_prediction_share_their_colours():
     assert (views[:, :160] == picture().pixels).all()
     assert (views[:, 164:324] == views[:, 328:488]).all()
     shifted = depthview.truth_triptych(picture(), truth, sloped(near=4.0, far=8.0))
-    assert (shifted[-60, 164] == NEAR_TO_FAR[0]).all()  # the nearest of both is the truth's
-    assert (shifted[-60, 487] == NEAR_TO_FAR[-1]).all()  # the farthest is the prediction's
+    first, second = shifted[-120:, 164:324], shifted[-120:, 328:488]
+    assert (first[-1] == NEAR_TO_FAR[0]).all()  # the nearest of both is the truth's
+    assert (second[0] == NEAR_TO_FAR[-1]).all()  # the farthest of both is the prediction's
+    assert (first[0] == second[-1]).all()  # 4 m is 4 m
 
 
 def test_lidar_points_are_seen_the_nearest_on_top():

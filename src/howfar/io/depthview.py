@@ -111,8 +111,8 @@ def statistics_triptych(result: Result) -> RgbArray:
 def truth_triptych(image: Image, truth: DepthMap, prediction: DepthMap) -> RgbArray:
     """Source 002's picture: picture | truth | prediction, (h, w, 3) uint8 RGB.
 
-    Both maps have the colours of one range, which holds those of both, and one bar. They may be of any size and
-    are stretched to the picture's.
+    Both maps have the colours of one range, which holds those of both, and one bar. They may be of
+    any size and are stretched to the picture's.
 
     Raises `OutputError` unless both are in metres.
     """

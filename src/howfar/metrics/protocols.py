@@ -162,6 +162,16 @@ PROTOCOLS: dict[str, Protocol] = {
         source="DIODE's own metrics.py (facts 2 and 3): pixels of its validity mask, base-10 "
         "logarithms, no cap, mean over pictures",
     ),
+    "rgbd": Protocol(
+        "rgbd",
+        Task.DEPTH,
+        Aggregation.PER_IMAGE,
+        LOGS,
+        min_m=0.1,
+        max_m=80.0,
+        source="ours, for data without a protocol of their own: the whole picture at the truth's "
+        "size, 0.1 to 80 m, mean over pictures",
+    ),
     "vkitti-scene0002": Protocol(
         "vkitti-scene0002",
         Task.DEPTH,
