@@ -16,13 +16,14 @@ import numpy as np
 from timing import SHARED
 
 import howfar
-from howfar.core.boxes import as_boxes, iou_matrix
+from howfar.core.boxes import as_boxes, box_areas, iou_matrix
 from howfar.core.distance import Statistic, measure
 from howfar.io.depthfiles import read_depth
 from howfar.io.sinks import write_picture_files
 
 KITTI = SHARED / "eval" / "kitti-object" / "training"
 STREETS = ("000008", "000010", "000021")
+LEAST_VALID = 0.5  # of a box, for a depth camera's map to be its truth
 ROOMS = ("indoor-mix/nyu_00050", "indoor-mix/sun_a", "indoor-mix/sun_b", "hololens-office/*")
 
 
@@ -91,16 +92,37 @@ def streets(out: Path | None) -> None:
     """KITTI with the road network, its factor from object sizes; and with the room network."""
     pydnet = howfar.load(depth="pydnet-kitti", runtime="onnx", threads=1)
     rooms = howfar.load(runtime="onnx", threads=1)
-    for name in STREETS:
+    names = sorted(path.stem for path in (KITTI / "image_2").glob("*.png"))
+    summary = []
+    for name in names:
         depth, boxes, truth, focal = kitti_frame(name)
         path = KITTI / "image_2" / f"{name}.png"
         for label, ranger, more in (
             ("PyDNet, object sizes", pydnet, {"scale": "object-size"}),
             ("FastDepth (made for rooms)", rooms, {}),
         ):
-            result = ranger(path, conf=0.35, focal_px=focal, **more)
-            report(result, f"{name}, {label}", matched(result, boxes, truth))
+            try:
+                result = ranger(path, focal_px=focal, **more)
+            except howfar.ScaleError as error:
+                summary.append(f"| {name} | {label} | {error} | | |")
+                continue
+            known = matched(result, boxes, truth)
+            if name in STREETS and ranger is pydnet:
+                report(result, f"{name}, {label}", known)
+            summary.append(row(name, label, result, known))
             save(result, out, label.split(",")[0].split()[0], depth)
+    print("\n| KITTI frame | depth | objects | median error | stated uncertainty of the scale |")
+    print("|---|---|---|---|---|")
+    print("\n".join(summary))
+
+
+def row(name: str, label: str, result: howfar.Result, truth: np.ndarray) -> str:
+    """One line of the summary: median signed error over the objects with a truth."""
+    found = np.array([thing.distance_m or np.nan for thing in result.objects])
+    error = (found / truth - 1)[np.isfinite(truth) & np.isfinite(found)]
+    words = f"{np.median(error):+.0%}" if len(error) else "no match"
+    scale = f"{result.scale.uncertainty:.0%}" if result.scale else "none stated"
+    return f"| {name} | {label} | {len(error)} | {words} | {scale} |"
 
 
 def matched(result: howfar.Result, boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -120,10 +142,13 @@ def rooms(out: Path | None) -> None:
         paths = sorted((base / "rgb").glob(f"{name}.jpg"))
         for path in paths[:: max(len(paths) // 3, 1)][:3]:
             truth = read_depth(base / "depth" / f"{path.stem}.png")
-            result = ranger(path, conf=0.35)
+            result = ranger(path)
             found = as_boxes([thing.box for thing in result.objects])
             seen = truth.resized(result.image.width, result.image.height)
-            report(result, f"{folder}/{path.stem}, FastDepth", measure(seen, found).values)
+            known = measure(seen, found)
+            enough = known.valid_pixels >= LEAST_VALID * box_areas(found)
+            values = np.where(enough, known.values, np.nan)
+            report(result, f"{folder}/{path.stem}, FastDepth", values)
             save(result, out, folder, truth)
 
 
