@@ -2,10 +2,13 @@
 
 import doctest
 import re
+import shlex
 from pathlib import Path
 
+import PIL.Image
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from howfar.cli import app
 
@@ -46,3 +49,45 @@ def test_documented_files_exist():
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, shared_data, shared_models):
+    """A folder with the pictures that the documents name."""
+    rooms = sorted((shared_data / "eval" / "indoor-mix" / "rgb").glob("*.jpg"))
+    street = shared_data / "eval" / "kitti-object" / "training" / "image_2" / "000008.png"
+    (tmp_path / "photos").mkdir()
+    for name, source in {
+        "kitchen.jpg": rooms[-1],
+        "room.jpg": rooms[-1],
+        "my.jpg": rooms[0],
+        "photos/a.jpg": rooms[1],
+        "photos/b.jpg": rooms[2],
+        "street.jpg": street,
+    }.items():
+        PIL.Image.open(source).convert("RGB").save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run(home):
+    text = (ROOT / "README.md").read_text()
+    lines = re.findall(r"^howfar [^`\n]*", text, re.MULTILINE)
+    assert len(lines) >= 4
+    for line in lines:
+        answer = CliRunner().invoke(
+            app, [*shlex.split(line, comments=True)[1:], "--runtime", "onnx"]
+        )
+        assert answer.exit_code == 0, f"{line}: {answer.output} {answer.exception!r}"
+    assert (home / "results" / "objects.csv").stat().st_size > 200
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(home, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own example
+    assert "chair" in capsys.readouterr().out
+    assert (home / "out" / "kitchen.json").is_file()

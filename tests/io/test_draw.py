@@ -297,3 +297,17 @@ def test_thirty_objects_are_drawn_in_no_time():
         draw.annotated(result)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.2  # about 0.015 s on a quiet machine
+
+
+def test_a_plate_that_stands_apart_is_tied_to_its_box():
+    canvas = np.zeros((240, 320, 3), np.uint8)
+    rect, place = (
+        np.array([150, 100, 160, 110], np.float32),
+        np.array([140, 40, 200, 55], np.float32),
+    )
+    draw._draw_leader(canvas, place, rect, (255, 0, 0), 2)
+    assert (canvas[60:95, 150:160, 0] == 255).any(axis=1).all()  # a line from the plate to the box
+    near = np.array([140, 84, 200, 99], np.float32)
+    blank = np.zeros_like(canvas)
+    draw._draw_leader(blank, near, rect, (255, 0, 0), 2)
+    assert not blank.any()

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from howfar.core.boxes import Box, FloatArray, box_areas, intersections
@@ -159,6 +160,9 @@ def paint(pixels: RgbArray, marks: Sequence[Mark], note: str = "") -> RgbArray:
     fixed = _draw_note(canvas, note, rects)
     size = np.array([width, height], np.float32)
     spots = _place(plates, rects, fixed, size, _edge_px(line_px))
+    for mark, rect, plate, (x, y) in zip(marks, rects, plates, spots, strict=True):
+        place = np.array([x, y, x + plate.shape[1], y + plate.shape[0]], np.float32)
+        _draw_leader(canvas, place, rect, mark.colour or UNKNOWN, line_px)
     for plate, (x, y) in zip(plates, spots, strict=True):
         canvas[y : y + plate.shape[0], x : x + plate.shape[1]] = plate
     return canvas
@@ -199,6 +203,24 @@ def _sides(canvas: RgbArray, rect: tuple[int, int, int, int], thick_px: int) -> 
         canvas[y1:y2, x1 : min(x1 + thick_px, x2)],
         canvas[y1:y2, max(x2 - thick_px, x1) : x2],
     ]
+
+
+def _draw_leader(
+    canvas: RgbArray, place: FloatArray, rect: FloatArray, colour: Rgb, line_px: int
+) -> None:
+    """Draw a line from a plate at `place` to its box where the plate had to stand apart from it."""
+    gap = np.maximum(place[:2] - rect[2:], rect[:2] - place[2:]).max()
+    if gap <= 2 * line_px + 2:
+        return
+    low, high = np.maximum(place[:2], rect[:2]), np.minimum(place[2:], rect[2:])
+    shared = low <= high  # x, y: where both have a stretch in common the line is straight
+    middle = (low + high) / 2
+    start = np.where(shared, middle, np.where(place[:2] > rect[2:], place[:2], place[2:]))
+    stop = np.where(shared, middle, np.where(place[:2] > rect[2:], rect[2:], rect[:2]))
+    first, last = ([int(v) for v in point] for point in (start, stop))
+    edge = _edge_px(line_px)
+    cv2.line(canvas, first, last, OUTLINE, line_px + 2 * edge, cv2.LINE_AA)
+    cv2.line(canvas, first, last, [int(v) for v in colour], line_px, cv2.LINE_AA)
 
 
 def _plate(mark: Mark, width: int, height: int) -> RgbArray:
