@@ -8,7 +8,7 @@ import howfar
 from howfar import DepthMap, Detections, Ranger, UsageError
 from howfar.core.result import ModelUse
 from howfar.core.semantics import LabelMap
-from howfar.pipeline import Join
+from howfar.parts import Join
 
 WIDTH, HEIGHT = 120, 80
 NEAR, FAR = (10, 20, 40, 60), (70, 20, 110, 60)

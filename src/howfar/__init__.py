@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     )
     from howfar.loading import load
     from howfar.models.card import ModelCard
-    from howfar.pipeline import Join, Ranger
+    from howfar.parts import Join
+    from howfar.pipeline import Ranger
 
 __version__ = "0.1.0.dev0"
 
@@ -68,7 +69,8 @@ _HOMES = {
     ),
     "howfar.loading": ("load",),
     "howfar.models.card": ("ModelCard",),
-    "howfar.pipeline": ("Join", "Ranger"),
+    "howfar.parts": ("Join",),
+    "howfar.pipeline": ("Ranger",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -19,7 +19,8 @@ from howfar.models.catalog import DEFAULT_DEPTH, DEFAULT_DETECTOR
 from howfar.models.infer import infer_card
 from howfar.models.network import Network, Runtime
 from howfar.models.store import Confirm, LocalModel, Progress, find_model
-from howfar.pipeline import Join, Ranger
+from howfar.parts import Join
+from howfar.pipeline import Ranger
 
 A = TypeVar("A")
 B = TypeVar("B")

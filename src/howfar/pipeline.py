@@ -5,21 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from howfar.core.boxes import Box, clip_boxes
 from howfar.core.camera import Camera
 from howfar.core.depth import DepthMap
 from howfar.core.detections import Detections
-from howfar.core.distance import INTERVAL_KIND, OUTSIDE, Distance, Distances, Statistic, measure
-from howfar.core.foreground import SizePrior
+from howfar.core.distance import OUTSIDE, Distance, Distances, measure
 from howfar.core.image import Image
-from howfar.core.result import ModelUse, Object, Result
+from howfar.core.result import ModelUse, Result
 from howfar.core.scale import (
     KnownDistance,
     ObjectSizes,
@@ -29,73 +26,13 @@ from howfar.core.scale import (
     find_scale,
 )
 from howfar.core.semantics import LabelMap
-from howfar.core.sizes import size_distances
 from howfar.errors import HowfarError, ScaleError, UsageError
 from howfar.inputs import Picture, as_detections, as_image, fit_depth, image_camera
 from howfar.io.sources import expand
 from howfar.models.classes import NO_CLASS
-from howfar.models.network import DetectOptions
 from howfar.options import Options, filter_record, make_options, split_by_distance
-
-ASSUMED_FOV_DEG = 60.0
-"""Field of view for judging what sizes are plausible where no focal length is known. It only
-weighs clusters against each other; no number in a result is computed from it."""
-ASSUMED_SPREAD = 0.35
-"""Standard deviation of the logarithm of the focal length under that assumption."""
-
-
-class Join(StrEnum):
-    """How detector and depth network work together."""
-
-    PARALLEL = "parallel"
-    """Both see the same picture; distances are read from the map (source 003)."""
-    CROP = "crop"
-    """Each box is cut out of the picture and sent alone through the depth network (source 000,
-    facts 1i). The network sees no surroundings, so its scale is usually lost."""
-    MASK = "mask"
-    """Depth first; pixels beyond `max_distance` are blanked before the detector (source 003)."""
-
-
-class DetectorLike(Protocol):
-    """What finds objects."""
-
-    def detect(self, image: Image, options: DetectOptions) -> Detections:
-        """Objects of one picture in its own pixels."""
-
-    def use(self, role: str) -> ModelUse:
-        """What a result says about it."""
-
-
-class DepthLike(Protocol):
-    """What estimates depth."""
-
-    def estimate(self, image: Image, camera: Camera | None = None) -> DepthMap:
-        """Depth of one picture at its own size."""
-
-    def use(self, role: str) -> ModelUse:
-        """What a result says about it."""
-
-
-class JointLike(Protocol):
-    """One network that gives both at once."""
-
-    def detect_and_estimate(
-        self, image: Image, options: DetectOptions, camera: Camera | None = None
-    ) -> tuple[Detections, DepthMap]:
-        """Objects and depth of one picture."""
-
-    def use(self, role: str) -> ModelUse:
-        """What a result says about it."""
-
-
-class SemanticLike(Protocol):
-    """What labels every pixel."""
-
-    def segment(self, image: Image) -> LabelMap:
-        """Class of every pixel of one picture at its own size."""
-
-    def use(self, role: str) -> ModelUse:
-        """What a result says about it."""
+from howfar.parts import DepthLike, DetectorLike, Join, JointLike, SemanticLike
+from howfar.ranging import make_objects, size_prior
 
 
 @dataclass(eq=False)
@@ -231,7 +168,11 @@ class _Job:
             metric = depth is not None and depth.is_metric
             distances = None if depth is None else self._measure(depth, found)
         self._check_filter(metric, have_depth=distances is not None)
-        objects = self._objects(found, distances, metric, scale)
+        source = None
+        if metric:
+            source = str(scale.source) if scale else self._own_source()
+        uncertainty = scale.uncertainty if scale else 0.0
+        objects = make_objects(found, distances, self.image, self.camera, source, uncertainty)
         if options.classes is not None:
             self._check_classes(found)
             objects = [thing for thing in objects if thing.label in options.classes]
@@ -355,31 +296,12 @@ class _Job:
         return find_scale(request, depth, found, self.options.stat, self.camera)
 
     def _measure(self, depth: DepthMap, found: Detections) -> Distances:
+        prior = size_prior(depth, found, self.options, self.camera)
         distances: Distances = self._timed(
             "distance",
-            lambda: measure(depth, found.boxes, self.options.stat, self._prior(depth, found)),
+            lambda: measure(depth, found.boxes, self.options.stat, prior),
         )
         return distances
-
-    def _prior(self, depth: DepthMap, found: Detections) -> SizePrior | None:
-        """Expected distances from object sizes, wide where the focal length is a guess.
-
-        None with a known distance: that thing has to come out at that distance, so it is measured
-        in the same way before and after.
-        """
-        request = self.options.scale
-        if not depth.is_metric or self.options.stat is not Statistic.FOREGROUND:
-            return None
-        if isinstance(request, KnownDistance):
-            return None
-        sizes = request.sizes if isinstance(request, ObjectSizes) else None
-        camera = self.camera
-        if camera is None:
-            camera = Camera.from_fov(ASSUMED_FOV_DEG, depth.width, depth.height, "assumed")
-            prior = size_distances(found.boxes, found.labels, camera, sizes)
-            spread = np.hypot(prior.spread, np.float32(ASSUMED_SPREAD))
-            return SizePrior(prior.depth, spread)
-        return size_distances(found.boxes, found.labels, camera, sizes)
 
     def _crop_distances(
         self, found: Detections, scale: Scale | None
@@ -402,6 +324,10 @@ class _Job:
             metric = metric and depth.is_metric
             distances.append(measure(depth, [0, 0, x2 - x1, y2 - y1], self.options.stat)[0])
         return distances, metric
+
+    def _own_source(self) -> str:
+        """Where unscaled metres come from."""
+        return "given-depth" if self.own_depth else str(ScaleSource.NETWORK)
 
     def _note_domain(self, trusts_network: bool) -> None:
         """Say what pictures the metres were learnt from."""
@@ -436,50 +362,3 @@ class _Job:
                 "filtering by range needs the focal length, which this picture does not tell; "
                 "give focal_px or fov_deg, or filter by z"
             )
-
-    def _objects(
-        self,
-        found: Detections,
-        distances: Sequence[Distance] | Distances | None,
-        metric: bool,
-        scale: Scale | None,
-    ) -> list[Object]:
-        objects = []
-        boxes = clip_boxes(found.boxes, self.image.width, self.image.height)
-        for i, label in enumerate(found.labels):
-            box = Box(*boxes[i].tolist())
-            thing = Object(label, int(found.class_ids[i]), float(found.scores[i]), box)
-            if distances is None:
-                objects.append(replace(thing, reason="there is no depth map"))
-            else:
-                objects.append(self._ranged(thing, distances[i], metric, scale))
-        return objects
-
-    def _ranged(
-        self, thing: Object, distance: Distance, metric: bool, scale: Scale | None
-    ) -> Object:
-        """The object with what is known about its distance."""
-        stat, count = str(distance.statistic), distance.valid_pixels
-        thing = replace(thing, statistic=stat, valid_pixels=count)
-        value = distance.value
-        if value is None or distance.interval is None:
-            return replace(thing, reason=distance.reason)
-        if not metric:
-            reason = "the depth is relative and no scale is known"
-            return replace(thing, relative_depth=value, reason=reason)
-        widen = 1 + (scale.uncertainty if scale else 0.0)
-        low, high = distance.interval
-        source = "given-depth" if self.own_depth else ScaleSource.NETWORK
-        thing = replace(
-            thing,
-            distance_m=value,
-            interval_m=(low / widen, high * widen),
-            interval_kind=INTERVAL_KIND,
-            scale_source=str(scale.source if scale else source),
-        )
-        if self.camera is None:
-            return thing
-        x, y = thing.box.center
-        point = self.camera.unproject(*(np.array(v, np.float32) for v in (x, y, value)))
-        range_m = self.camera.range_m(x, y, value)
-        return replace(thing, range_m=range_m, xyz_m=(float(point[0]), float(point[1]), value))
