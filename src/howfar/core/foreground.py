@@ -8,13 +8,13 @@ the wall, an occluder stands in front. What sets the object's own depths apart:
    therefore weighted by how much more often it occurs inside the box than in a band around it;
    parts of the band that other boxes cover say nothing, since neighbours of the same kind stand
    there.
-2. Extent. The object reaches the sides of its box; an occluder that cuts into it does not.
+2. Extent. The object reaches all sides of its box; an occluder that cuts into it does not.
 3. Support and centrality: many samples, near the middle.
-4. Nearness, weakly: between two clusters that are equally good the nearer one is the object.
-5. Plausible size, weakly: a cluster that would make a person 6 m tall is unlikely.
-6. Explanation. A cluster that lies almost wholly in an overlapping box, at the depth which that
-   box found for itself, is left to that box, unless the whole box lies inside the other one (a
-   person on a sofa).
+4. Plausible size, weakly: a cluster that would make a person 6 m tall is unlikely.
+5. Explanation. A cluster that lies almost wholly in an overlapping box, at the depth which that
+   box found for itself, is left to that box if another cluster is left.
+
+Being nearer than a rival says nothing more once these are used (measured on the synthetic world).
 
 All boxes of a picture are handled at once on arrays: N boxes, S lattice samples, K depth bins,
 J clusters a box.
@@ -35,7 +35,7 @@ SPARSE = 0.5
 """A map with a smaller share of valid pixels is sparse: its gaps are closed before it is read."""
 GRID = 16
 """Samples along each side of a box."""
-RING = 0.12
+RING = 0.18
 """Width of the band around a box, as a share of the box's sides."""
 RING_SAMPLES = 12
 """Samples along each of the eight lines of the band."""
@@ -43,37 +43,33 @@ BAND_GAP_PX = 1.5
 """Distance of the band from the box, since boxes are a little too tight as often as too loose."""
 RING_KNOWN = 0.25
 """With less than this share of the band known, it counts for less."""
-FIGURE_POWER = 2
+FIGURE_POWER = 3
 """How strongly depths that also occur around the box are discounted."""
 BINS = 96
 MIN_STEP = 0.01
 """Smallest width of a bin of log depth: 1 %."""
 MAX_RANGE = 3.0
 """Largest range of log depth in one box: a factor of 20; what is beyond falls in the end bins."""
-SMOOTHING = 2
+SMOOTHING = 1
 """Passes of the kernel (1, 2, 1) / 4 over a histogram."""
-EDGE_LOSS = 0.6
+EDGE_LOSS = 0.3
 """How much less a sample at the side of a box counts than one in the middle."""
-CORE = 2
+CORE = 3
 """A cluster is found by the mass in this many bins on both sides of its centre."""
-VALLEY = 0.12
+VALLEY = 0.06
 """A cluster ends where its density falls below this share of its peak."""
 CLUSTERS = 3
-MIN_SUPPORT = 0.04
+MIN_SUPPORT = 0.02
 """Clusters with a smaller share of a box's samples are noise."""
-EXTENT = 0.7
+EXTENT = 4.0
 """Exponent of the share of rows and columns that a cluster reaches."""
-NEARNESS = 0.35
-"""Gain in log score of a cluster for each rival behind it."""
 SIZE_LOSS = 2.0
 """Most that an impossible size costs in log score."""
 MIN_OVERLAP = 0.02
 """Pairs that overlap less than this share of a box are not looked at."""
-CONTAINED = 0.9
-"""A box with more than this share inside another one is in front of it, not behind."""
-SAME_DEPTH = 0.12
+SAME_DEPTH = 0.2
 """Two clusters within this difference of log depth are the same thing."""
-EXPLAINED = 2.5
+EXPLAINED = 6.0
 """Loss in log score of a cluster that another box explains completely."""
 SWEEPS = 2
 """Rounds of boxes explaining each other's clusters."""
@@ -136,9 +132,9 @@ def foreground(
     logs = np.log(samples)
     pairs = _hiding_pairs(boxes)
     clusters = _find_clusters(logs, _around(depth, boxes, pairs))
-    unary = clusters.score + _nearness(clusters)
+    unary = clusters.score
     if prior is not None:
-        unary += _size_score(clusters.log_depth, prior)
+        unary = unary + _size_score(clusters.log_depth, prior)
     shares = _shares(whole, boxes, pairs, clusters.members)
     choice = _choose(unary, clusters.log_depth, pairs, shares)
     members = clusters.members[np.arange(len(boxes)), choice]
@@ -190,12 +186,10 @@ def _band(
 
 
 def _hiding_pairs(boxes: FloatArray) -> _Pairs:
-    """Pairs (a, b) where b overlaps a's surroundings without containing a."""
+    """Pairs (a, b) where b overlaps a or its surroundings."""
     margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(RING)
     grown = np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
-    near = intersections(grown, boxes)
-    share = intersections(boxes, boxes) / np.maximum(box_areas(boxes), 1e-6)[:, None]
-    hides = (near > MIN_OVERLAP * box_areas(grown)[:, None]) & (share < CONTAINED)
+    hides = intersections(grown, boxes) > MIN_OVERLAP * box_areas(grown)[:, None]
     np.fill_diagonal(hides, val=False)
     a, b = np.nonzero(hides)
     return _Pairs(a, b, np.flatnonzero(np.diff(a, prepend=-1)))
@@ -291,14 +285,6 @@ def _extent(members: BoolArray) -> FloatArray:
     columns, rows = grid.max(axis=1).mean(axis=1), grid.max(axis=2).mean(axis=1)
     extent: FloatArray = np.maximum(columns * rows, 1e-3).astype(np.float32)
     return extent
-
-
-def _nearness(clusters: _Clusters) -> FloatArray:
-    """Bonus (N, J) of a cluster for each rival behind it."""
-    real = np.isfinite(clusters.score)
-    nearer = clusters.log_depth[:, :, None] < clusters.log_depth[:, None, :]
-    bonus: FloatArray = NEARNESS * (nearer & real[:, None, :]).sum(axis=2, dtype=np.float32)
-    return bonus
 
 
 def _size_score(log_depth: FloatArray, prior: SizePrior) -> FloatArray:
