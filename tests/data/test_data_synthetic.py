@@ -330,3 +330,13 @@ def test_records_are_plain_values():
     assert replace(one, seed=9).seed == 9
     with pytest.raises(AttributeError):
         one.seed = 3
+
+
+def test_several_workers_render_the_same_scenes_in_order():
+    alone = [made.image for made in scenes(5, 40, width=64, height=48)]
+    together = list(scenes(5, 40, width=64, height=48, workers=2))
+    assert [made.seed for made in together] == [40, 41, 42, 43, 44]
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other.image)
+    with pytest.raises(UsageError, match="workers is 0"):
+        next(scenes(1, workers=0))

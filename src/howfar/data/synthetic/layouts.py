@@ -47,6 +47,7 @@ def write(
     seed: int = 0,
     width: int | None = None,
     height: int | None = None,
+    workers: int = 1,
 ) -> Path:
     """Write scenes `seed` .. `seed + count - 1` and return the folder.
 
@@ -56,6 +57,7 @@ def write(
         count: number of scenes.
         seed: number of the first.
         width, height: pixels; those of the original data set unless given.
+        workers: processes that render.
 
     Raises `UsageError` for an unknown layout or a count below 1.
     """
@@ -72,6 +74,7 @@ def write(
         height or plan.height,
         stereo=plan.stereo,
         level=plan.level,
+        workers=workers,
     )
     plan.save(root, made)
     return root

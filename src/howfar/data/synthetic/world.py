@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -25,6 +29,8 @@ BASELINE_M = {"indoor": 0.12, "street": 0.532725}
 """Distance of the right camera; streets: Virtual KITTI 2 (facts sheet, section 2, from memory)."""
 FOCAL = (0.6, 1.1)
 """Focal lengths as a share of the picture's width: 80 to 49 degrees."""
+AHEAD = 8
+"""Scenes that each worker may be ahead of the caller: bounds the memory."""
 SHADOW_REACH_M = {"indoor": 12.0, "street": 60.0}
 
 
@@ -99,10 +105,36 @@ def scenes(
     stereo: bool = False,
     level: bool = False,
     effects: bool = True,
+    workers: int = 1,
 ) -> Iterator[SyntheticScene]:
-    """Scenes `seed`, `seed` + 1, ... one at a time; see `scene`."""
-    for number in range(seed, seed + count):
-        yield scene(number, kind, width, height, stereo=stereo, level=level, effects=effects)
+    """Scenes `seed`, `seed` + 1, ... in order; see `scene`.
+
+    With several `workers` they are rendered by that many processes, a few scenes ahead of the
+    caller; the scenes are the same.
+    """
+    if workers < 1:
+        raise UsageError(f"workers is {workers}; give at least 1")
+    render = partial(
+        scene,
+        kind=kind,
+        width=width,
+        height=height,
+        stereo=stereo,
+        level=level,
+        effects=effects,
+    )
+    numbers = range(seed, seed + count)
+    if workers == 1:
+        yield from map(render, numbers)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        ahead: deque[Future[SyntheticScene]] = deque()
+        for number in numbers:
+            ahead.append(pool.submit(render, number))
+            if len(ahead) > AHEAD * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _view(plan: Setting, shadows: Shadows, noise: Rng, seed: int) -> SyntheticScene:
