@@ -7,8 +7,10 @@ import sys
 
 import typer
 
+from howfar.cli.data import data_app
 from howfar.cli.models import models_app
 from howfar.cli.predict import predict
+from howfar.cli.val import val_app
 from howfar.errors import HowfarError, UsageError
 
 app = typer.Typer(
@@ -20,6 +22,8 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.add_typer(models_app, name="models")
+app.add_typer(val_app, name="val")
+app.add_typer(data_app, name="data")
 
 
 def _version(show: bool) -> None:
