@@ -10,6 +10,9 @@ from howfar.core.detections import Detections, IntArray
 
 MAX_CANDIDATES = 30_000
 """Candidates beyond this many, by score, are dropped before suppression (YOLOv5's limit)."""
+FIRST = 1000
+"""Best candidates that are looked at first: what survives among them does not depend on worse ones,
+so the rest is only needed where too few survive."""
 BLOCK = 256
 """Boxes that are compared with all that follow at once; bounds the memory."""
 
@@ -34,17 +37,23 @@ def nms(
     Returns (K,) int64. A box with zero area neither suppresses nor is suppressed.
     """
     order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
-    if class_ids is None:
-        kept = _greedy(boxes[order], iou)
-    else:
-        groups = class_ids[order]
-        by_class = np.argsort(groups, kind="stable")
-        starts = np.flatnonzero(np.diff(groups[by_class], prepend=-1))
-        members = np.split(by_class, starts[1:])
-        kept = np.zeros(len(order), bool)
-        for group in members:
-            kept[group] = _greedy(boxes[order[group]], iou)
-    return order[kept][:max_det]
+    groups = np.zeros(len(order), np.int64) if class_ids is None else class_ids[order]
+    count = min(max(FIRST, 2 * max_det), len(order))
+    while True:
+        kept = _survivors(boxes[order[:count]], groups[:count], iou)
+        if len(kept) >= max_det or count == len(order):
+            return order[kept][:max_det]
+        count = min(4 * count, len(order))
+
+
+def _survivors(boxes: FloatArray, groups: IntArray, iou: float) -> IntArray:
+    """Indices of the boxes (N, 4), best first, that survive the others of their group (N,)."""
+    by_group = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[by_group], prepend=-1))
+    kept = np.zeros(len(boxes), bool)
+    for members in np.split(by_group, starts[1:]):
+        kept[members] = _greedy(boxes[members], iou)
+    return np.flatnonzero(kept)
 
 
 def _greedy(boxes: FloatArray, iou: float) -> BoolArray:

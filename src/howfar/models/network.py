@@ -171,7 +171,8 @@ class Network:
         scores, ids = found.scores[keep], found.class_ids[keep]
         if self.card.decoder in NEEDS_NMS:
             groups = None if options.agnostic else ids
-            order = nms(boxes, scores, groups, options.iou, len(boxes) or 1)
+            limit = options.max_det if options.multi_label else max(len(boxes), 1)
+            order = nms(boxes, scores, groups, options.iou, limit)
         else:
             order = np.argsort(-scores, kind="stable")
         if not options.multi_label:
