@@ -39,12 +39,13 @@ def main() -> None:
     if own:
         for result in ranger.stream(own, conf=CONF):
             show(result)
+            print("".join(f"note: {note}\n" for note in result.notes))
     else:
         room = ranger(photos / "motorcycle_left.png", conf=CONF, focal_px=MOTORCYCLE_FOCAL_PX)
         show(room, motorcycle_depth(photos))
         for name in ("coffee.png", "astronaut.png"):
             show(ranger(photos / name, conf=CONF))
-    print("FastDepth knows rooms: the motorcycle comes out well, the close-ups do not.")
+        print("FastDepth was made for rooms; do not trust its metres for the two close-ups.")
     print(f"pictures: {OUT.resolve()}")
 
 

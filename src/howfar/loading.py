@@ -153,6 +153,20 @@ def sized(preprocess: Preprocess, imgsz: int | tuple[int, int]) -> Preprocess:
     return replace(preprocess, width=width, height=height)
 
 
+def parse_imgsz(text: str | None) -> int | tuple[int, int] | None:
+    """An input size as written on the command line: `640`, or `384x640` (height x width).
+
+    None where there is no text. Raises `UsageError` for anything else.
+    """
+    parts = text.lower().split("x") if text else []
+    if not all(part.isdecimal() for part in parts) or len(parts) > 2:
+        raise UsageError(
+            f"imgsz {text!r} is not understood; write 640, or 384x640 (height x width)"
+        )
+    sizes = [int(part) for part in parts]
+    return None if not sizes else sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
 def available_threads() -> int:
     """CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

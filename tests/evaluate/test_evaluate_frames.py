@@ -10,7 +10,8 @@ from howfar.data.sample import Sample
 from howfar.errors import DatasetError, HowfarError, UsageError
 from howfar.evaluate.frames import walk
 from howfar.evaluate.systems import Loader, Remembered
-from howfar.evaluate.variants import Variant, parse_imgsz, parse_variant
+from howfar.evaluate.variants import Variant, parse_variant
+from howfar.loading import parse_imgsz
 
 
 def read(number):

@@ -235,8 +235,9 @@ def predict(
     if "truth" in wanted and truth is None:
         raise UsageError("format truth needs --truth: the true depth to compare with")
     items = expand(source)
-    size = _imgsz(imgsz)
-    from howfar.loading import load
+    from howfar.loading import load, parse_imgsz
+
+    size = parse_imgsz(imgsz)
 
     ranger = load(
         **_networks(detector, depth, boxes is not None, depth_map is not None),
@@ -399,17 +400,6 @@ def _scale(text: str | None, sizes: Path | None) -> Any:
     from howfar.io.sizefiles import read_sizes
 
     return ObjectSizes(read_sizes(sizes))
-
-
-def _imgsz(text: str | None) -> int | tuple[int, int] | None:
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if not all(part.isdecimal() for part in parts) or len(parts) > 2:
-        raise UsageError(
-            f"imgsz {text!r} is not understood; write 640, or 384x640 (height x width)"
-        )
-    return int(parts[0]) if len(parts) == 1 else (int(parts[0]), int(parts[1]))
 
 
 def _beside(where: Path | None, item: Item, suffixes: tuple[str, ...]) -> Path | None:

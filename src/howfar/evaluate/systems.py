@@ -19,8 +19,8 @@ from howfar.core.result import ModelUse, Result
 from howfar.core.scale import KnownDistance, ObjectSizes
 from howfar.core.semantics import LabelMap
 from howfar.errors import UsageError
-from howfar.evaluate.variants import TRUTH, Variant, completed, parse_imgsz
-from howfar.loading import load
+from howfar.evaluate.variants import TRUTH, Variant, completed
+from howfar.loading import load, parse_imgsz
 from howfar.models.network import DetectOptions
 from howfar.models.store import Confirm, Progress
 from howfar.options import Options, make_options

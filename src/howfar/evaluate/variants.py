@@ -79,15 +79,6 @@ def parse_variant(text: str, base: Variant) -> Variant:
     return replace(base, **settings)
 
 
-def parse_imgsz(text: str | None) -> int | tuple[int, int] | None:
-    """`640` or `384x640`, height x width."""
-    parts = text.lower().split("x") if text else []
-    if not all(part.isdecimal() for part in parts) or len(parts) > 2:
-        raise UsageError(f"imgsz {text!r} is not understood; write 640, or 384x640")
-    sizes = [int(part) for part in parts]
-    return None if not sizes else sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])
-
-
 def completed(variant: Variant, task: str) -> Variant:
     """With the usual networks where none is named, and a name."""
     if task in ("detection", "objects", "depth") and variant.detector is None:
