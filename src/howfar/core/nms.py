@@ -10,9 +10,11 @@ from howfar.core.detections import Detections, IntArray
 
 MAX_CANDIDATES = 30_000
 """Candidates beyond this many, by score, are dropped before suppression (YOLOv5's limit)."""
-FIRST = 1000
+FIRST = 400
 """Best candidates that are looked at first: what survives among them does not depend on worse ones,
 so the rest is only needed where too few survive."""
+TOGETHER = 512
+"""Up to this many boxes, all groups at once are faster than one after the other."""
 BLOCK = 256
 """Boxes that are compared with all that follow at once; bounds the memory."""
 
@@ -36,18 +38,30 @@ def nms(
 
     Returns (K,) int64. A box with zero area neither suppresses nor is suppressed.
     """
-    order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
-    groups = np.zeros(len(order), np.int64) if class_ids is None else class_ids[order]
-    count = min(max(FIRST, 2 * max_det), len(order))
+    whole = min(len(scores), MAX_CANDIDATES)
+    count = min(max(FIRST, 2 * max_det), whole)
     while True:
-        kept = _survivors(boxes[order[:count]], groups[:count], iou)
-        if len(kept) >= max_det or count == len(order):
+        order = _best(scores, count)
+        groups = np.zeros(len(order), np.int64) if class_ids is None else class_ids[order]
+        kept = _survivors(boxes[order], groups, iou)
+        if len(kept) >= max_det or count == whole:
             return order[kept][:max_det]
-        count = min(4 * count, len(order))
+        count = min(4 * count, whole)
+
+
+def _best(scores: FloatArray, count: int) -> IntArray:
+    """Indices of the `count` highest scores, best first; ties keep their order."""
+    if count == len(scores):
+        return np.argsort(-scores, kind="stable")
+    limit = np.partition(scores, len(scores) - count)[len(scores) - count]
+    high = np.flatnonzero(scores >= limit)
+    return high[np.argsort(-scores[high], kind="stable")][:count]
 
 
 def _survivors(boxes: FloatArray, groups: IntArray, iou: float) -> IntArray:
     """Indices of the boxes (N, 4), best first, that survive the others of their group (N,)."""
+    if len(boxes) <= TOGETHER:
+        return np.flatnonzero(_greedy(boxes, iou, groups))
     by_group = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[by_group], prepend=-1))
     kept = np.zeros(len(boxes), bool)
@@ -56,17 +70,20 @@ def _survivors(boxes: FloatArray, groups: IntArray, iou: float) -> IntArray:
     return np.flatnonzero(kept)
 
 
-def _greedy(boxes: FloatArray, iou: float) -> BoolArray:
-    """Which (N,) of the boxes (N, 4), best first, survive each other."""
+def _greedy(boxes: FloatArray, iou: float, groups: IntArray | None = None) -> BoolArray:
+    """Which (N,) of the boxes (N, 4), best first, survive each other, or those of their group."""
     alive = np.ones(len(boxes), bool)
     areas = box_areas(boxes)
     for start in range(0, len(boxes), BLOCK):
         block = slice(start, start + BLOCK)
         inter = intersections(boxes[block], boxes[start:])
         hides = inter > iou * (areas[block, None] + areas[None, start:] - inter)
-        for i in range(len(inter)):
+        if groups is not None:
+            hides &= groups[block, None] == groups[None, start:]
+        hides = np.triu(hides, 1)
+        for i in np.flatnonzero(hides.any(axis=1)):
             if alive[start + i]:
-                alive[start + i + 1 :] &= ~hides[i, i + 1 :]
+                alive[start:] &= ~hides[i]
     return alive
 
 

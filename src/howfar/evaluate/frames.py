@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -52,7 +53,7 @@ class Tally:
         without_truth: hold nothing to compare with.
         absent: named by the lists of the data set, but not in this copy.
         beyond_limit: pictures that `limit` left out.
-        read_s, total_s: seconds of reading and decoding, and in all.
+        read_s, total_s: seconds that the networks waited for pictures to be read, and in all.
         system_s: seconds that the systems ran, all of them together.
     """
 
@@ -83,7 +84,8 @@ def walk(
     limit: int | None = None,
     tick: Tick | None = None,
 ) -> Tally:
-    """Show every sample to every judge; each picture is decoded once.
+    """Show every sample to every judge; each picture is decoded once, while the one before it is
+    measured.
 
     A sample on which one judge fails, or that has no truth, is kept by none, so that all have
     judged the same pictures.
@@ -97,12 +99,11 @@ def walk(
             f"{dataset.name}: {count} pictures to evaluate; give a limit of at least 1"
         )
     tally = Tally(dataset.name, absent=dataset.left_out, beyond_limit=len(dataset) - count)
-    for index in range(count):
+    for index, reading in enumerate(_read_ahead(dataset, count)):
         frame = f"#{index}"
         try:
             began = time.perf_counter()
-            sample = dataset[index]
-            _ = sample.image
+            sample = reading.result()
             tally.read_s += time.perf_counter() - began
             frame = sample.id
             parts = [judge.measure(sample) for judge in judges]
@@ -117,6 +118,23 @@ def walk(
     tally.total_s = time.perf_counter() - start
     tally.system_s = sum(judge.system.seconds for judge in judges)
     return tally
+
+
+def _read_ahead(dataset: Dataset, count: int) -> Iterator[Future[Sample]]:
+    """The first `count` samples in order, one being read behind the one in use."""
+    with ThreadPoolExecutor(1, "howfar-read") as reader:
+        ahead = reader.submit(_read, dataset, 0)
+        for index in range(1, count + 1):
+            now = ahead
+            if index < count:
+                ahead = reader.submit(_read, dataset, index)
+            yield now
+
+
+def _read(dataset: Dataset, index: int) -> Sample:
+    sample = dataset[index]
+    _ = sample.image
+    return sample
 
 
 def _keep(

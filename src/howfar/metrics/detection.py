@@ -171,6 +171,13 @@ class ApMethod(StrEnum):
     """Mean of the envelope at 101 recalls, 0 beyond the largest (COCO)."""
 
 
+RECALLS = {
+    ApMethod.ELEVEN_POINT: np.linspace(0, 1, 11),
+    ApMethod.COCO_101: np.linspace(0, 1, 101),
+}
+"""Where the envelope is read."""
+
+
 def average_precision_score(
     judged: Judged,
     class_id: int,
@@ -196,8 +203,7 @@ def _average_precision(state: IntArray, truths: int, method: ApMethod) -> float:
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     if method is ApMethod.AREA:
         return float(np.diff(recall, prepend=0.0) @ envelope)
-    count = 11 if method is ApMethod.ELEVEN_POINT else 101
-    at = np.searchsorted(recall, np.linspace(0, 1, count), side="left")
+    at = np.searchsorted(recall, RECALLS[method], side="left")
     return float(np.append(envelope, 0.0)[at].mean())
 
 

@@ -51,13 +51,14 @@ def nanodet_plus(
     centres, strides = _grid(place.input_width, place.input_height, (8, 16, 32, 64), ceil=True)
     _check_rows(raw, len(centres), card)
     rows, ids, scores = _pick(raw[:, :count], conf, multi_label)
-    logits = raw[rows, count:].reshape(len(rows), 4, bins)
+    cells, back = _distinct(rows)
+    logits = raw[cells, count:].reshape(len(cells), 4, bins)
     weights = np.exp(logits - logits.max(axis=2, keepdims=True))
     weights /= weights.sum(axis=2, keepdims=True)
-    distance = weights @ np.arange(logits.shape[2], dtype=np.float32) * strides[rows, None]
-    centre = centres[rows] * strides[rows, None]
+    distance = weights @ np.arange(logits.shape[2], dtype=np.float32) * strides[cells, None]
+    centre = centres[cells] * strides[cells, None]
     boxes = np.concatenate([centre - distance[:, :2], centre + distance[:, 2:]], axis=1)
-    return Candidates(boxes.astype(np.float32), scores, ids)
+    return Candidates(boxes.astype(np.float32)[back], scores, ids)
 
 
 def yolox(
@@ -282,6 +283,12 @@ def _pick(
     kept = scores[rows]
     ids = kept.argmax(axis=1)
     return rows, ids, kept[np.arange(len(rows)), ids]
+
+
+def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
+    """The distinct values of ascending `rows` (N,), and which of them each row is."""
+    first = np.diff(rows, prepend=-1) != 0
+    return rows[first], np.cumsum(first) - 1
 
 
 def _from_centre(centre: FloatArray, size: FloatArray) -> FloatArray:
