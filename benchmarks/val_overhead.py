@@ -2,16 +2,15 @@
 
     python benchmarks/val_overhead.py --rounds 5
 
-Evaluates NanoDet-Plus on the COCO pictures in `$HOWFAR_DATA/eval/coco-val127` with `$HOWFAR_MODELS`,
-one thread, everything in one process: reading pictures, preprocessing, the network, decoding,
-suppression, matching, COCO's numbers and the report. The calls of ONNX Runtime and of the decoder are
-timed from inside; the rest is what evaluation costs.
+Evaluates NanoDet-Plus on the COCO pictures in `$HOWFAR_DATA/eval/coco-val127`, one thread, all in
+one process: reading pictures, preprocessing, the network, decoding, suppression, matching, COCO's
+numbers and the report. The calls of ONNX Runtime and of the decoder are timed from inside; the rest
+is what evaluation costs.
 """
 
 from __future__ import annotations
 
 import argparse
-
 import time
 from collections.abc import Callable
 from typing import Any
