@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from howfar.core.boxes import FloatArray, box_areas, intersections
@@ -10,13 +12,10 @@ from howfar.core.detections import Detections, IntArray
 
 MAX_CANDIDATES = 30_000
 """Candidates beyond this many, by score, are dropped before suppression (YOLOv5's limit)."""
-FIRST = 400
-"""Best candidates that are looked at first: what survives among them does not depend on worse ones,
-so the rest is only needed where too few survive."""
-TOGETHER = 512
-"""Up to this many boxes, all groups at once are faster than one after the other."""
+FIRST = 1024
+"""Best candidates that are ranked first; the rest is only ranked where too few of them survive."""
 BLOCK = 256
-"""Boxes that are compared with all that follow at once; bounds the memory."""
+"""Candidates that are compared with each other at once."""
 
 
 def nms(
@@ -38,15 +37,26 @@ def nms(
 
     Returns (K,) int64. A box with zero area neither suppresses nor is suppressed.
     """
+    groups = np.zeros(len(scores), np.int64) if class_ids is None else class_ids
+    kept = np.zeros(0, np.int64)
+    for block in _ranked(scores):
+        if len(kept) >= max_det:
+            break
+        free = block[~_hides(kept, block, boxes, groups, iou).any(axis=0)]
+        kept = np.concatenate([kept, free[_greedy(free, boxes, groups, iou)]])
+    return kept[:max_det]
+
+
+def _ranked(scores: FloatArray) -> Iterator[IntArray]:
+    """Indices of the `MAX_CANDIDATES` highest scores (N,), best first, in blocks; ties keep their
+    order."""
     whole = min(len(scores), MAX_CANDIDATES)
-    count = min(max(FIRST, 2 * max_det), whole)
-    while True:
-        order = _best(scores, count)
-        groups = np.zeros(len(order), np.int64) if class_ids is None else class_ids[order]
-        kept = _survivors(boxes[order], groups, iou)
-        if len(kept) >= max_det or count == whole:
-            return order[kept][:max_det]
-        count = min(4 * count, whole)
+    first = min(FIRST, whole)
+    order = _best(scores, first)
+    for start in range(0, whole, BLOCK):
+        if start + BLOCK > first and len(order) < whole:
+            order = _best(scores, whole)
+        yield order[start : start + BLOCK]
 
 
 def _best(scores: FloatArray, count: int) -> IntArray:
@@ -58,33 +68,22 @@ def _best(scores: FloatArray, count: int) -> IntArray:
     return high[np.argsort(-scores[high], kind="stable")][:count]
 
 
-def _survivors(boxes: FloatArray, groups: IntArray, iou: float) -> IntArray:
-    """Indices of the boxes (N, 4), best first, that survive the others of their group (N,)."""
-    if len(boxes) <= TOGETHER:
-        return np.flatnonzero(_greedy(boxes, iou, groups))
-    by_group = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(np.diff(groups[by_group], prepend=-1))
-    kept = np.zeros(len(boxes), bool)
-    for members in np.split(by_group, starts[1:]):
-        kept[members] = _greedy(boxes[members], iou)
-    return np.flatnonzero(kept)
-
-
-def _greedy(boxes: FloatArray, iou: float, groups: IntArray | None = None) -> BoolArray:
-    """Which (N,) of the boxes (N, 4), best first, survive each other, or those of their group."""
-    alive = np.ones(len(boxes), bool)
-    areas = box_areas(boxes)
-    for start in range(0, len(boxes), BLOCK):
-        block = slice(start, start + BLOCK)
-        inter = intersections(boxes[block], boxes[start:])
-        hides = inter > iou * (areas[block, None] + areas[None, start:] - inter)
-        if groups is not None:
-            hides &= groups[block, None] == groups[None, start:]
-        hides = np.triu(hides, 1)
-        for i in np.flatnonzero(hides.any(axis=1)):
-            if alive[start + i]:
-                alive[start:] &= ~hides[i]
+def _greedy(order: IntArray, boxes: FloatArray, groups: IntArray, iou: float) -> BoolArray:
+    """Which (N,) of the boxes `order`, best first, survive each other."""
+    hides = np.triu(_hides(order, order, boxes, groups, iou), 1)
+    alive = np.ones(len(order), bool)
+    for i in np.flatnonzero(hides.any(axis=1)):
+        if alive[i]:
+            alive &= ~hides[i]
     return alive
+
+
+def _hides(a: IntArray, b: IntArray, boxes: FloatArray, groups: IntArray, iou: float) -> BoolArray:
+    """Which (N, M) of the boxes `a` overlap which of `b`, of the same group, by more than `iou`."""
+    inter = intersections(boxes[a], boxes[b])
+    both = box_areas(boxes[a])[:, None] + box_areas(boxes[b])[None]
+    hides: BoolArray = (inter > iou * (both - inter)) & (groups[a][:, None] == groups[b][None])
+    return hides
 
 
 def suppress(
