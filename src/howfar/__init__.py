@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         OutputError,
         PictureError,
         ScaleError,
+        TrainingError,
         UntrustedError,
         UsageError,
     )
@@ -64,6 +65,7 @@ _HOMES = {
         "OutputError",
         "PictureError",
         "ScaleError",
+        "TrainingError",
         "UntrustedError",
         "UsageError",
     ),
@@ -102,6 +104,7 @@ __all__ = [
     "Scale",
     "ScaleError",
     "Statistic",
+    "TrainingError",
     "TypicalSize",
     "UntrustedError",
     "UsageError",

@@ -48,5 +48,9 @@ class UntrustedError(DownloadError):
     """A download whose checksum nobody verified was not confirmed by the user."""
 
 
+class TrainingError(HowfarError):
+    """Training cannot go on: the loss is no number."""
+
+
 class OutputError(HowfarError):
     """A result cannot be written."""

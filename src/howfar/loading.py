@@ -21,12 +21,14 @@ from howfar.models.network import Network, Runtime
 from howfar.models.store import Confirm, LocalModel, Progress, find_model
 from howfar.parts import Join
 from howfar.pipeline import Ranger
+from howfar.runtimes.remembering import RememberingRuntime
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 RUNTIMES = ("auto", "onnx", "openvino")
 PRECISIONS = ("auto", "float32")
+CHECKPOINT_SUFFIX = ".pt"
 
 
 def load(
@@ -47,7 +49,7 @@ def load(
     Args:
         detector: what finds objects; None where you bring boxes.
         depth: what estimates depth; None where you bring depth maps, or want boxes only.
-        semantic: what labels every pixel; None for none.
+        semantic: what labels every pixel; None for none, unless the depth network does it too.
         join: `parallel`, `crop` or `mask`.
         runtime: `onnx` (ONNX Runtime), `openvino`, or `auto`: OpenVINO where it is installed.
         precision: `float32` to force it, `auto` for the runtime's own choice. What ran is in
@@ -76,10 +78,14 @@ def load(
         found = find_model(name, confirm, progress)
         return load_network(found, task, runtime, precision, count, size)
 
+    ranging = network(depth, Task.DEPTH)
+    labels = network(semantic, Task.SEMANTIC)
+    if ranging is not None and ranging.card.classes and labels is None:  # it labels pixels as well
+        ranging = labels = replace(ranging, runtime=RememberingRuntime(ranging.runtime))
     return Ranger(
         detector=network(detector, Task.DETECT, imgsz),
-        depth=network(depth, Task.DEPTH),
-        semantic=network(semantic, Task.SEMANTIC),
+        depth=ranging,
+        semantic=labels,
         join=Join(join),
         both=Alternating() if count > 1 else lambda first, second: (first(), second()),
     )
@@ -95,17 +101,39 @@ def load_network(
 ) -> Network:
     """A network from a local file. Its card: beside it, of the catalog, inside it, or inferred.
 
+    Files that end in `.pt` are checkpoints of `howfar train` and run in PyTorch.
+
     Raises `CardError` where no card can be had, `UsageError` where the network is for another task.
     """
+    if found.path.suffix == CHECKPOINT_SUFFIX:
+        network = load_trained(found, threads)
+        if task is not None and not network.card.serves(task):
+            raise UsageError(f"{found.name} is a {network.card.task} network, not a {task} one")
+        return network
     engine = make_runtime(found.path, runtime, precision, threads, found.card)
     card = found.card or _embedded_card(found, engine, threads)
     if found.card is None and card.precision != "float32":
         engine = make_runtime(found.path, runtime, precision, threads, card)  # reports it
-    if task is not None and card.task is not task:
+    if task is not None and not card.serves(task):
         raise UsageError(f"{found.name} is a {card.task} network, not a {task} one")
     if imgsz is not None:
         card = replace(card, preprocess=sized(card.preprocess, imgsz))
     return Network(card, engine, found.sha256)
+
+
+def load_trained(found: LocalModel, threads: int = 0) -> Network:
+    """A checkpoint of `howfar train`, in PyTorch. Raises `ModelError` for other files."""
+    if importlib.util.find_spec("torch") is None:
+        raise UsageError(
+            f"{found.path}: a checkpoint needs PyTorch; run: pip install 'howfar[train]', or use "
+            "the ONNX file that `howfar export` makes of it"
+        )
+    from howfar.nets.checkpoint import load_checkpoint
+    from howfar.runtimes.torch import TorchRuntime
+
+    checkpoint = load_checkpoint(found.path)
+    runtime = TorchRuntime(checkpoint.module(), threads)
+    return Network(found.card or checkpoint.card, runtime, found.sha256)
 
 
 def make_runtime(

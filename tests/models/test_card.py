@@ -53,7 +53,12 @@ FULL = ModelCard(
     published="AP .5",
 )
 DEPTH = depth_card(
-    kind="relative", depth_inverse=False, depth_unit_m=0.001, focal_px=721.5, outputs={"depth": "d"}
+    kind="relative",
+    depth_inverse=False,
+    depth_log=True,
+    depth_unit_m=0.001,
+    focal_px=721.5,
+    outputs={"depth": "d"},
 )
 
 
@@ -141,6 +146,7 @@ WRONG_TYPES = [
     ("depth_kind", 1),
     ("depth_inverse", "no"),
     ("depth_inverse", 0),
+    ("depth_log", "yes"),
     ("depth_unit_m", "0.001"),
     ("depth_unit_m", None),
     ("depth_unit_m", float("nan")),

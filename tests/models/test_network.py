@@ -80,6 +80,12 @@ def test_depth_kinds(card, expected):
     np.testing.assert_allclose(values[valid], expected, rtol=1e-6)
 
 
+def test_logarithms_of_depth_may_be_zero_or_negative():
+    values, valid = estimate([[0.0, -1.0], [1.0, np.nan]], kind="metric", depth_log=True)
+    assert valid.tolist() == [[True, True], [True, False]]
+    np.testing.assert_allclose(values[valid], np.exp([0, -1, 1]), rtol=1e-6)
+
+
 def test_affine_inverse_depth_may_be_zero_or_negative():
     values, valid = estimate(RAW, kind="relative-affine")
     assert valid.tolist() == np.isfinite(RAW).tolist()

@@ -8,8 +8,10 @@ import sys
 import typer
 
 from howfar.cli.data import data_app
+from howfar.cli.export import export
 from howfar.cli.models import models_app
 from howfar.cli.predict import predict
+from howfar.cli.train import train
 from howfar.cli.val import val_app
 from howfar.errors import HowfarError, UsageError
 
@@ -24,6 +26,8 @@ app.command()(predict)
 app.add_typer(models_app, name="models")
 app.add_typer(val_app, name="val")
 app.add_typer(data_app, name="data")
+app.command()(train)
+app.command()(export)
 
 
 def _version(show: bool) -> None:

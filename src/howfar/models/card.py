@@ -59,8 +59,9 @@ class ModelCard:
         name: name of the network.
         decoder: how its outputs are read; decides its task.
         preprocess: how it wants its picture.
-        classes: class names of a detector or a semantic network. `coco80` and `coco91` may stand
-            for those lists in a file.
+        classes: class names of a detector or a semantic network, or of the labels that a depth
+            network gives as a second output, `semantics`. `coco80` and `coco91` may stand for
+            those lists in a file.
         outputs: tensor name for each output that the decoder wants, where the names in the file
             are not the usual ones.
         activation: `sigmoid` or `softmax`, for DETR layouts: how logits become scores. With
@@ -70,6 +71,7 @@ class ModelCard:
         depth_kind: what a depth network's numbers mean.
         depth_inverse: whether they are inverse depth; None is the usual case (metric: no,
             relative: yes).
+        depth_log: whether they are natural logarithms.
         depth_unit_m: metres per unit of a metric network (1/m for inverse depth).
         focal_px: focal length in input pixels that a metric network was trained with, where it
             is known; a picture's own focal length then rescales its depth.
@@ -89,6 +91,7 @@ class ModelCard:
     first_class: int = 0
     depth_kind: DepthKind | None = None
     depth_inverse: bool | None = None
+    depth_log: bool = False
     depth_unit_m: float = 1.0
     focal_px: float | None = None
     precision: str = "float32"
@@ -135,6 +138,11 @@ class ModelCard:
     def task(self) -> Task:
         """What the network is for."""
         return DECODER_TASK[self.decoder]
+
+    def serves(self, task: Task) -> bool:
+        """Whether the network can be used for a task; a depth network may label pixels as well."""
+        labels = self.task is Task.DEPTH and bool(self.classes)
+        return self.task is task or (labels and task is Task.SEMANTIC)
 
     def to_dict(self) -> dict[str, Any]:
         """A record for JSON; fields that hold their default are left out."""

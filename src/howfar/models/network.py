@@ -21,7 +21,7 @@ from howfar.core.semantics import LabelMap
 from howfar.errors import CardError, UsageError
 from howfar.models.card import ModelCard, Task
 from howfar.models.classes import NO_CLASS
-from howfar.models.decoders import DECODERS, NEEDS_NMS
+from howfar.models.decoders import DECODERS, NEEDS_NMS, Candidates
 
 SAME_THING_IOU = 0.8
 """Boxes of different classes that overlap more than this are one thing with two guesses at its
@@ -167,8 +167,9 @@ class Network:
         found = decode(outputs, place, self.card, options.conf, options.multi_label)
         keep = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
         keep &= self._wanted(options.classes)[found.class_ids]
-        boxes = place.boxes_to_image(found.boxes[keep])
-        scores, ids = found.scores[keep], found.class_ids[keep]
+        if not keep.all():
+            found = Candidates(found.boxes[keep], found.scores[keep], found.class_ids[keep])
+        boxes, scores, ids = place.boxes_to_image(found.boxes), found.scores, found.class_ids
         if self.card.decoder in NEEDS_NMS:
             groups = None if options.agnostic else ids
             limit = options.max_det if options.multi_label else max(len(boxes), 1)
@@ -209,6 +210,8 @@ class Network:
         values = np.squeeze(np.asarray(outputs[name], np.float32))
         if values.ndim != 2:
             raise CardError(f"{self.card.name}: depth output has shape {outputs[name].shape}")
+        if self.card.depth_log:
+            values = np.exp(values)
         inverse = self.card.depth_inverse
         inverse = kind is not DepthKind.METRIC if inverse is None else inverse
         if kind is DepthKind.METRIC:
@@ -230,7 +233,8 @@ class Network:
         """Class of every pixel of one picture at its own size."""
         self._expect(Task.SEMANTIC)
         outputs, place = self.forward(image)
-        name = self.card.outputs.get("logits", next(iter(outputs)))
+        role = "logits" if self.card.task is Task.SEMANTIC else "semantics"
+        name = self.card.outputs.get(role, next(iter(outputs)))
         if name not in outputs:
             raise CardError(f"{self.card.name}: no output {name!r}; it has {', '.join(outputs)}")
         logits = np.asarray(outputs[name], np.float32)
@@ -243,7 +247,7 @@ class Network:
         return LabelMap(place.labels_to_image(small.labels), self.card.classes)
 
     def _expect(self, task: Task) -> None:
-        if self.card.task is not task:
+        if not self.card.serves(task):
             raise UsageError(f"{self.card.name} is a {self.card.task} network, not a {task} one")
 
 

@@ -1,0 +1,344 @@
+"""Train every recipe for a short time on the synthetic world, and test two claims of the sources.
+
+    python benchmarks/train_recipes.py recipes --minutes 4
+    python benchmarks/train_recipes.py semantics --minutes 4      # ds-net against depth-mancini
+    python benchmarks/train_recipes.py lateral --minutes 4        # hybrid-cnn with and without
+    python benchmarks/train_recipes.py page                       # docs/results.md from all runs
+
+Runs go to `--out` (default: out/results). A run that is there already is not repeated. Training and
+test scenes have different seeds; the best checkpoint is chosen on a third set. The baseline is the
+constant that a network which ignores its picture would give: the mean of the training depths,
+measured under the same protocol and alignment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from howfar.core.camera import Camera
+from howfar.core.depth import DepthKind, DepthMap
+from howfar.core.image import Image
+from howfar.core.result import ModelUse
+from howfar.data.dataset import Dataset, Records
+from howfar.data.sample import Sample
+from howfar.data.synthetic.world import scenes
+from howfar.evaluate.depth import DepthJudge, depth_protocol
+from howfar.evaluate.frames import walk
+from howfar.evaluate.systems import System
+from howfar.evaluate.variants import Variant
+from howfar.nets.checkpoint import load_checkpoint
+from howfar.options import Options
+from howfar.pipeline import Ranger
+from howfar.train.loop import Job, train
+from howfar.train.recipe import Recipe, overridden
+from howfar.train.recipes import RECIPES
+from howfar.train.validate import validate
+
+ROOT = Path(__file__).parents[1]
+TRAIN, CHOOSE, TEST = 1200, 48, 150
+SIZE = 160, 120
+SEEDS = {"train": 1_000_000, "choose": 2_000_000, "test": 3_000_000}
+ENDLESS = "epochs=10000"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run of a study.
+
+    Attributes:
+        study: `recipes`, `semantics` or `lateral`.
+        label: row of its table.
+        recipe: key of `RECIPES`.
+        world: `indoor` or `street`.
+        settings: what differs from the published recipe.
+        seed: of weights and order.
+    """
+
+    study: str
+    label: str
+    recipe: str
+    world: str
+    settings: tuple[str, ...]
+    seed: int = 0
+
+    @property
+    def folder(self) -> str:
+        """Name of its folder."""
+        return f"{self.study}-{self.label}-{self.seed}".replace(" ", "-")
+
+    def resolved(self) -> Recipe:
+        """Its recipe."""
+        return overridden(RECIPES[self.recipe], [ENDLESS, f"seed={self.seed}", *self.settings])
+
+
+SMALL = ("preprocess.width=96", "preprocess.height=64")
+VGG = (*SMALL, "net_options.width=0.25", "lr=1e-3", "batch=16", "protocol=rgbd", "monitor=abs_rel")
+HYBRID = (*SMALL, "net_options.width=0.25", "augment=flip", "batch=16", "lr_steps=[]")
+
+RECIPE_RUNS = (
+    Run("recipes", "unet-nyu", "unet-nyu", "indoor", (*SMALL, "lr=1e-3", "batch=16")),
+    Run("recipes", "hybrid-cnn", "hybrid-cnn", "indoor", HYBRID),
+    Run(
+        "recipes",
+        "resnet34-unet",
+        "resnet34-unet",
+        "indoor",
+        (*SMALL, "net_options.width=0.5", "lr=1e-3", "schedule=constant"),
+    ),
+    Run(
+        "recipes",
+        "plain-unet",
+        "plain-unet",
+        "indoor",
+        (*SMALL, "net_options.width=0.5", "lr=1e-3", "schedule=constant"),
+    ),
+    Run("recipes", "depthnet", "depthnet", "indoor", ("lr=1e-3",)),
+    Run("recipes", "unet-diode", "unet-diode", "indoor", (*SMALL, "lr=1e-3", "batch=16")),
+    Run("recipes", "depth-mancini", "depth-mancini", "street", VGG),
+    Run("recipes", "ds-net", "ds-net", "street", VGG),
+)
+SEMANTIC_RUNS = tuple(
+    Run("semantics", name, name, "street", VGG, seed)
+    for seed in (1, 2, 3)
+    for name in ("depth-mancini", "ds-net")
+)
+LATERAL_RUNS = tuple(
+    Run("lateral", label, "hybrid-cnn", "indoor", (*HYBRID, *more), seed)
+    for seed in (1, 2, 3)
+    for label, more in (("lateral", ()), ("no lateral", ("net_options.lateral=false",)))
+)
+STUDIES = {"recipes": RECIPE_RUNS, "semantics": SEMANTIC_RUNS, "lateral": LATERAL_RUNS}
+
+
+class Worlds:
+    """Scenes of each world and part, rendered once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Records[int]] = {}
+
+    def get(self, world: str, part: str) -> Dataset:
+        """`part` is a key of `SEEDS`."""
+        if (world, part) not in self._known:
+            count = {"train": TRAIN, "choose": CHOOSE, "test": TEST}[part]
+            found = scenes(count, SEEDS[part], world, *SIZE)
+            samples = [
+                Sample(
+                    id=f"{world}-{i}", picture=Image(s.image), depth=s.depth, semantics=s.semantics
+                )
+                for i, s in enumerate(found)
+            ]
+            items = tuple(range(count))
+            self._known[world, part] = Records(f"{world} {part}", items, samples.__getitem__)
+        return self._known[world, part]
+
+
+class Constant:
+    """A depth network that gives the same depth everywhere."""
+
+    def __init__(self, depth_m: float, kind: DepthKind) -> None:
+        self.depth_m, self.kind = depth_m, kind
+
+    def estimate(self, image: Image, camera: Camera | None = None) -> DepthMap:
+        """The constant map; a relative one holds its inverse."""
+        del camera
+        value = self.depth_m if self.kind is DepthKind.METRIC else 1 / self.depth_m
+        return DepthMap(np.full((image.height, image.width), value, np.float32), self.kind)
+
+    def use(self, role: str) -> ModelUse:
+        """What reports say."""
+        return ModelUse(role, "constant", "", "numpy", "float32", 1, "")
+
+
+def mean_depth(data: Dataset, recipe: Recipe) -> float:
+    """Mean of all true depths in reach, metres."""
+    total, count = 0.0, 0
+    for sample in data:
+        assert sample.depth is not None
+        seen = sample.depth.values[sample.depth.valid]
+        seen = (
+            np.minimum(seen, recipe.max_depth_m)
+            if recipe.clamp
+            else seen[seen <= recipe.max_depth_m]
+        )
+        total, count = total + float(seen.sum(dtype=np.float64)), count + seen.size
+    return total / count
+
+
+def baseline(recipe: Recipe, kind: DepthKind, training: Dataset, test: Dataset) -> float:
+    """abs_rel of the training mean."""
+    ranger = Ranger(depth=Constant(mean_depth(training, recipe), kind))
+    judge = DepthJudge(
+        System(Variant("mean"), ranger, Options()),
+        depth_protocol(recipe.protocol, "", recipe.align),
+    )
+    walk(test, [judge])
+    return judge.scores()["abs_rel"]
+
+
+def do(run: Run, worlds: Worlds, out: Path, minutes: float) -> None:
+    """Train, measure on the test scenes, and write `result.json`."""
+    folder = out / run.folder
+    if (folder / "result.json").is_file():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    recipe = run.resolved()
+    training, choose = worlds.get(run.world, "train"), worlds.get(run.world, "choose")
+    began = time.perf_counter()
+    job = Job(recipe, training, folder, choose, max_minutes=minutes, workers=1, cpu=True)
+    state = train(job)
+    took = time.perf_counter() - began
+    best = load_checkpoint(folder / "best.pt")
+    test = worlds.get(run.world, "test")
+    errors = validate(best.module(), best.card, recipe, test)
+    assert best.card.depth_kind is not None
+    record = {
+        "label": run.label,
+        "world": run.world,
+        "seed": run.seed,
+        "settings": list(run.settings),
+        "minutes": took / 60,
+        "steps": state.step,
+        "epochs": state.epoch,
+        "images": state.step * recipe.batch * recipe.accumulate,
+        "parameters": sum(v.numel() for v in best.module().parameters()),
+        "errors": errors,
+        "baseline": baseline(recipe, best.card.depth_kind, training, test),
+        "threads": torch.get_num_threads(),
+    }
+    (folder / "result.json").write_text(json.dumps(record, indent=1))
+    gain = 1 - errors["abs_rel"] / record["baseline"]
+    print(
+        f"{run.folder}: abs_rel {errors['abs_rel']:.4f}, mean {record['baseline']:.4f}: "
+        f"{gain:.0%} lower, {state.step} steps",
+        flush=True,
+    )
+
+
+def results(out: Path, study: str) -> list[tuple[Run, dict]]:
+    """The runs of a study that are done."""
+    found = []
+    for run in STUDIES[study]:
+        file = out / run.folder / "result.json"
+        if file.is_file():
+            found.append((run, json.loads(file.read_text())))
+    return found
+
+
+def recipe_table(out: Path) -> list[str]:
+    """The table of all recipes."""
+    lines = [
+        "| recipe | parameters | differs from the recipe by | minutes | images | AbsRel | RMSE "
+        "| delta1 | AbsRel of the mean | lower by |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for run, r in results(out, "recipes"):
+        e = r["errors"]
+        align = RECIPES[run.recipe].align
+        name = f"`{run.label}`" + (f" (aligned: {align})" if align else "")
+        settings = ", ".join(s for s in r["settings"])
+        lines.append(
+            f"| {name} | {r['parameters']:,} | {settings} | {r['minutes']:.1f} | {r['images']:,} | "
+            f"{e['abs_rel']:.3f} | {e['rmse']:.3f} m | {e['delta1']:.3f} | {r['baseline']:.3f} | "
+            f"**{1 - e['abs_rel'] / r['baseline']:.0%}** |"
+        )
+    return lines
+
+
+def study_table(out: Path, study: str, names: Sequence[str]) -> list[str]:
+    """Mean and spread of both arms over their seeds, and the paired difference."""
+    lines = [
+        "| network | seeds | " + " | ".join(names) + " |",
+        "|---|---" + "|---" * len(names) + "|",
+    ]
+    arms: dict[str, dict[int, dict]] = {}
+    for run, record in results(out, study):
+        arms.setdefault(run.label, {})[run.seed] = record["errors"]
+    for label, by_seed in arms.items():
+        cells = [
+            spread([errors.get(name, np.nan) for errors in by_seed.values()]) for name in names
+        ]
+        lines.append(f"| {label} | {len(by_seed)} | " + " | ".join(cells) + " |")
+    if len(arms) == 2:
+        (first, a), (second, b) = arms.items()
+        cells = []
+        for name in names:
+            both = [seed for seed in a if seed in b and name in a[seed] and name in b[seed]]
+            cells.append(", ".join(f"{b[s][name] - a[s][name]:+.4f}" for s in both) or "-")
+        lines.append(f"| {second} minus {first}, by seed | | " + " | ".join(cells) + " |")
+    return lines
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean ± standard deviation."""
+    if np.isnan(values).any():
+        return "-"
+    deviation = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{deviation}"
+
+
+def curves(out: Path, study: str, target: Path) -> None:
+    """Validation AbsRel of every run of a study against the minutes of training."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axis = figure.subplots()
+    for run, record in results(out, study):
+        with (out / run.folder / "epochs.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        per_step = record["minutes"] / record["steps"]
+        label = run.label + (f", seed {run.seed}" if study != "recipes" else "")
+        style = "--" if run.label in ("ds-net", "no lateral") and study != "recipes" else "-"
+        axis.plot(
+            [int(r["step"]) * per_step for r in rows],
+            [float(r["abs_rel"]) for r in rows],
+            style,
+            label=label,
+        )
+    axis.set_xlabel("minutes of training")
+    axis.set_ylabel("AbsRel on the scenes that choose the checkpoint")
+    axis.set_yscale("log")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8, ncols=2)
+    figure.savefig(target, dpi=100)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", choices=[*STUDIES, "page"])
+    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "results")
+    parser.add_argument("--only", nargs="*", help="Labels of the runs to do.")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    if asked.study == "page":
+        for study in STUDIES:
+            if results(asked.out, study):
+                curves(asked.out, study, ROOT / "docs" / "images" / f"train-{study}.png")
+        for study, names in {
+            "semantics": ("abs_rel", "rmse", "rmse_log1p", "delta1", "miou"),
+            "lateral": ("abs_rel", "rmse", "log10", "delta1"),
+        }.items():
+            print(f"\n## {study}\n")
+            print("\n".join(study_table(asked.out, study, names)))
+        print("\n## recipes\n")
+        print("\n".join(recipe_table(asked.out)))
+        return
+    worlds = Worlds()
+    for run in STUDIES[asked.study]:
+        if not asked.only or run.label in asked.only:
+            do(run, worlds, asked.out, asked.minutes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""From a checkpoint to an ONNX file that runs at once: card inside, checked against PyTorch."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from torch import Tensor, nn
+
+from howfar.core.image import Image, RgbArray
+from howfar.errors import ModelError, OutputError, UsageError
+from howfar.models.card import METADATA_KEY, ModelCard
+from howfar.nets.checkpoint import load_checkpoint
+from howfar.runtimes.onnx import OnnxRuntime
+from howfar.runtimes.torch import INPUT, TorchRuntime
+
+PRECISIONS = {"fp32": "float32", "fp16": "float16", "int8": "int8"}
+TOLERANCE = 1e-3
+"""Largest difference between PyTorch and the fp32 file, as a share of the largest output."""
+OPSET = 18
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: the file.
+        precision: `fp32`, `fp16` or `int8`.
+        megabytes: its size.
+        difference: for each output, the largest difference to PyTorch on the same input as a share
+            of the largest output, and the mean difference as a share of the mean output.
+        pictures: on how many pictures that was measured; 0 means on noise.
+    """
+
+    path: Path
+    precision: str
+    megabytes: float
+    difference: dict[str, tuple[float, float]]
+    pictures: int
+
+
+def export_checkpoint(
+    checkpoint: Path, out: Path, precision: str = "fp32", images: Sequence[Image] = ()
+) -> Exported:
+    """Write a checkpoint as ONNX with its card, and compare it with PyTorch.
+
+    Args:
+        checkpoint: file of `howfar train`.
+        out: ONNX file; it is whole or not there.
+        precision: `fp32`; `fp16`: weights and arithmetic, inputs and outputs stay float32; `int8`:
+            static quantisation, weights per channel.
+        images: pictures to compare on; for `int8` they also calibrate the ranges, so at least
+            one is needed (some dozens are usual).
+
+    Raises `UsageError` for unknown precisions and missing pictures, `ModelError` where the file
+    cannot be read, exported or differs from PyTorch by more than `TOLERANCE` in fp32.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
+    if precision == "int8" and not images:
+        raise UsageError("int8 needs pictures to calibrate on; give --images FOLDER")
+    found = load_checkpoint(checkpoint)
+    module, half = found.module(), precision == "fp16"
+    card = replace(found.card, precision=PRECISIONS[precision])
+    pictures = [image.pixels for image in images] or [_noise(card)]
+    feeds = [np.asarray(card.preprocess(pixels)[0], np.float32) for pixels in pictures]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
+        graph = Path(folder) / "network.onnx"
+        write_onnx(copy.deepcopy(module).half() if half else module, feeds[0], graph)
+        if precision == "int8":
+            graph = to_int8(graph, feeds)
+        embed_card(graph, card)
+        difference = compare(module, graph, card, feeds)
+        worst = max(largest for largest, _ in difference.values())
+        if precision == "fp32" and worst > TOLERANCE:
+            raise ModelError(
+                f"{checkpoint}: the exported network differs from PyTorch by {worst:.2g} of its "
+                f"largest output (allowed: {TOLERANCE}); nothing was written"
+            )
+        try:
+            graph.replace(out)
+        except OSError as error:
+            raise OutputError(f"{out}: cannot be written ({error.strerror})") from error
+    return Exported(out, precision, out.stat().st_size / 1e6, difference, len(images))
+
+
+class _Tuple(nn.Module):
+    """A network of any precision between float32 images and a tuple of float32 outputs."""
+
+    def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.module, self.names = module, tuple(names)
+        self.dtype = next(module.parameters()).dtype
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        found = self.module(images.to(self.dtype))
+        return tuple(found[name].float() for name in self.names)
+
+
+def write_onnx(module: nn.Module, feed: npt.NDArray[np.float32], path: Path) -> None:
+    """Write a module as ONNX with a batch of any size; outputs keep the names of its dictionary."""
+    sample = torch.from_numpy(np.concatenate([feed, feed]))
+    with torch.no_grad():
+        names = list(module.eval()(sample.to(next(module.parameters()).dtype)))
+    try:
+        with _quiet():
+            torch.onnx.export(
+                _Tuple(module, names).eval(),
+                (sample,),
+                str(path),
+                dynamo=True,
+                external_data=False,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=names,
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            )
+    except Exception as error:  # the exporter's errors share no base
+        raise ModelError(f"the network cannot be exported ({_first_line(error)})") from error
+
+
+def to_int8(path: Path, feeds: Sequence[npt.NDArray[np.float32]]) -> Path:
+    """The graph quantised to int8 (QDQ, weights per channel) with ranges from `feeds`."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._feeds = iter(feeds)
+
+        def get_next(self) -> dict[str, Any] | None:
+            feed = next(self._feeds, None)
+            return None if feed is None else {INPUT: feed}
+
+    prepared, target = path.with_name("prepared.onnx"), path.with_name("int8.onnx")
+    with _quiet():
+        quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(target),
+            Reader(),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+    return target
+
+
+def embed_card(path: Path, card: ModelCard) -> None:
+    """Write a model card into the metadata of an ONNX file."""
+    model = onnx.load(path)
+    kept = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps(card.to_dict())
+    onnx.save(model, path)
+
+
+def compare(
+    module: nn.Module, path: Path, card: ModelCard, feeds: Sequence[npt.NDArray[np.float32]]
+) -> dict[str, tuple[float, float]]:
+    """Largest and mean difference of each output between PyTorch and a file; see `Exported`."""
+    runtime, reference = OnnxRuntime(path, 1, card.precision), TorchRuntime(module)
+    largest: dict[str, float] = {}
+    sums: dict[str, npt.NDArray[np.float64]] = {}
+    tops: dict[str, float] = {}
+    for feed in feeds:
+        given, wanted = runtime.run({INPUT: feed}), reference.run({INPUT: feed})
+        for name, answer in wanted.items():
+            value = np.asarray(answer, np.float64)
+            gap = np.abs(np.asarray(given[name], np.float64) - value)
+            largest[name] = max(largest.get(name, 0.0), float(gap.max()))
+            tops[name] = max(tops.get(name, 0.0), float(np.abs(value).max()))
+            means = np.array([gap.mean(), np.abs(value).mean()])
+            sums[name] = sums.get(name, np.zeros(2)) + means
+    return {
+        name: (
+            largest[name] / max(tops[name], 1e-9),
+            float(sums[name][0] / max(sums[name][1], 1e-9)),
+        )
+        for name in largest
+    }
+
+
+def _noise(card: ModelCard) -> RgbArray:
+    size = card.preprocess.height, card.preprocess.width, 3
+    return np.random.default_rng(0).integers(0, 256, size, np.uint8)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporters' own chatter on the terminal."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
