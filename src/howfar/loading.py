@@ -78,12 +78,13 @@ def load(
         found = find_model(name, confirm, progress)
         return load_network(found, task, runtime, precision, count, size)
 
+    finder = network(detector, Task.DETECT, imgsz)
     ranging = network(depth, Task.DEPTH)
     labels = network(semantic, Task.SEMANTIC)
     if ranging is not None and ranging.card.classes and labels is None:  # it labels pixels as well
         ranging = labels = replace(ranging, runtime=RememberingRuntime(ranging.runtime))
     return Ranger(
-        detector=network(detector, Task.DETECT, imgsz),
+        detector=finder,
         depth=ranging,
         semantic=labels,
         join=Join(join),
