@@ -82,6 +82,7 @@ class Run:
 
 SHORT = ("preprocess.width=96", "preprocess.height=64", "batch=8", "schedule=cosine")
 VGG = (*SHORT, "net_options.width=0.25", "lr=1e-3", "protocol=rgbd", "monitor=abs_rel")
+LABELS = (*VGG, "net_options.classes=50")
 HYBRID = (*SHORT, "net_options.width=0.25", "augment=flip")
 
 RECIPE_RUNS = (
@@ -111,12 +112,12 @@ RECIPE_RUNS = (
     ),
     Run("recipes", "unet-diode", "unet-diode", "indoor", (*SHORT, "lr=1e-3")),
     Run("recipes", "depth-mancini", "depth-mancini", "street", VGG),
-    Run("recipes", "ds-net", "ds-net", "street", VGG),
+    Run("recipes", "ds-net", "ds-net", "street", LABELS),
 )
 SEMANTIC_RUNS = tuple(
-    Run("semantics", name, name, "street", VGG, seed)
+    Run("semantics", name, name, "street", settings, seed)
     for seed in (1, 2, 3)
-    for name in ("depth-mancini", "ds-net")
+    for name, settings in (("depth-mancini", VGG), ("ds-net", LABELS))
 )
 LATERAL_RUNS = tuple(
     Run("lateral", label, "hybrid-cnn", "indoor", (*HYBRID, *more), seed)

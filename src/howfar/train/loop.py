@@ -482,5 +482,8 @@ def label_names(count: int, data: Dataset) -> tuple[str, ...]:
     if not names:
         raise UsageError(f"{data.name}: has no label maps, which this network learns from as well")
     if len(names) > count:
-        raise UsageError(f"{data.name}: {len(names)} classes; the network tells {count} apart")
+        raise UsageError(
+            f"{data.name}: has {len(names)} classes, the network tells {count} apart; give "
+            f"--set net_options.classes={len(names)}"
+        )
     return (*names, *(f"unused {i}" for i in range(len(names), count)))
