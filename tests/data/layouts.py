@@ -719,6 +719,23 @@ def write_rgbd_kitti(root):
     return write_rgbd(root, "kitti")
 
 
+def write_synthetic(_root):
+    """Nothing to write: the world is rendered; what a reader gives must be what a scene holds."""
+    from howfar.data.synthetic import scene
+
+    found = scene(3, "street", 160, 96, stereo=True)
+    things = [thing for thing in found.objects if thing.detected]
+    return Case(
+        address="synthetic:street?count=3&seed=3&size=160x96&stereo=yes",
+        count=3,
+        pixels=found.image,
+        depth=np.where(found.depth.valid, found.depth.values, 0),
+        boxes=[list(thing.box) for thing in things],
+        labels=tuple(thing.label for thing in things),
+        fx=found.camera.fx,
+    )
+
+
 WRITERS = {
     "nyu-mat": write_nyu_mat,
     "nyu-csv-test": write_nyu_test,
@@ -738,4 +755,5 @@ WRITERS = {
     "yolo": write_yolo,
     "rgbd-mm": write_rgbd,
     "rgbd-kitti": write_rgbd_kitti,
+    "synthetic": write_synthetic,
 }

@@ -160,7 +160,7 @@ def test_check_names_the_damaged_file(name, damage, tmp_path):
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    for name in FORMATS:
+    for name in (name for name, found in FORMATS.items() if found.on_disk):
         options = f"?frames={tmp_path}/none.txt" if name == "kitti-raw" else ""
         with pytest.raises(HowfarError, match=str(tmp_path.name)):
             open_dataset(f"{name}:{tmp_path}{options}")
@@ -175,6 +175,7 @@ def test_an_empty_folder_is_refused(tmp_path):
         ("coco:", "no path"),
         ("coco:/x?splt=val", "split"),
         ("kitti-selection:/x?split=val", "none"),
+        ("synthetic:indoor?fog=yes", "stereo"),
         ("rgbd:/x?unit", "unit=..."),
         ("rgbd:/x?unit=", "unit=..."),
     ],
@@ -195,3 +196,34 @@ def test_addresses_and_options(tmp_path):
         open_dataset(f"rgbd:{tmp_path}?unit=cm")
     with pytest.raises(HowfarError, match="no such file or folder"):
         open_dataset(f"rgbd:{tmp_path}/none")
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("synthetic:moon", "indoor, street, mixed"),
+        ("synthetic:indoor?count=0", "count='0'"),
+        ("synthetic:indoor?seed=-1", "seed='-1'"),
+        ("synthetic:indoor?size=320", "320x240"),
+        ("synthetic:indoor?size=8x8", "at least 32"),
+        ("synthetic:indoor?stereo=maybe", "yes, no"),
+    ],
+)
+def test_worlds_that_cannot_be(address, hint):
+    with pytest.raises(UsageError, match=hint):
+        open_dataset(address)
+
+
+def test_rendered_samples_know_everything():
+    sample = open_dataset("synthetic:mixed?count=2&seed=7&size=160x120&stereo=yes&level=yes")[1]
+    assert sample.right is not None
+    assert sample.baseline_m > 0
+    assert len(sample.boxes3d) == len(sample.boxes) > 0
+    assert sample.semantics is not None
+    for i, number in enumerate(sample.instance_ids):
+        y, x = np.nonzero(sample.instances == number)
+        np.testing.assert_allclose(
+            sample.boxes[i], [x.min(), y.min(), x.max() + 1, y.max() + 1], atol=0.01
+        )
+    tilted = open_dataset("synthetic:indoor?count=1&size=64x48")[0]
+    assert tilted.boxes3d is None

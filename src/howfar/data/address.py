@@ -15,6 +15,7 @@ from howfar.data.kitti_stereo import open_kitti_stereo
 from howfar.data.megadepth import open_megadepth
 from howfar.data.nyu import open_nyu_csv, open_nyu_mat
 from howfar.data.rgbd import open_rgbd
+from howfar.data.synthetic.dataset import open_synthetic
 from howfar.data.vkitti import open_vkitti1, open_vkitti2
 from howfar.data.voc import open_voc
 from howfar.data.wsvd import open_wsvd
@@ -30,11 +31,13 @@ class Format:
         open: opens a path with options, all of them text.
         what: the data in a few words.
         options: option -> its values.
+        on_disk: whether the path is a file or folder; the synthetic world's is a kind of world.
     """
 
     open: Callable[..., Dataset]
     what: str
     options: dict[str, str]
+    on_disk: bool = True
 
 
 _WORLDS = {
@@ -90,6 +93,18 @@ FORMATS: dict[str, Format] = {
         open_yolo, "YOLO text labels", {"split": "subfolder", "names": "file of class names"}
     ),
     "rgbd": Format(open_rgbd, "folders rgb/ and depth/, cameras.json", {"unit": "mm or kitti"}),
+    "synthetic": Format(
+        open_synthetic,
+        "rendered scenes; the path is indoor, street or mixed",
+        {
+            "count": "number of scenes",
+            "seed": "number of the first",
+            "size": "320x240, ...",
+            "stereo": "yes or no",
+            "level": "yes or no",
+        },
+        on_disk=False,
+    ),
 }
 """Every format by its name in an address."""
 
@@ -140,6 +155,7 @@ def open_dataset(address: str | Address) -> Dataset:
     is at the path.
     """
     found = parse_address(address) if isinstance(address, str) else address
-    if not found.path.exists():
+    form = FORMATS[found.format]
+    if form.on_disk and not found.path.exists():
         raise DatasetError(f"{found.path}: no such file or folder (data {found})")
-    return FORMATS[found.format].open(found.path, **found.options)
+    return form.open(found.path, **found.options)
