@@ -10,10 +10,9 @@ import pytest
 
 from howfar.core.depth import DepthKind
 from howfar.core.semantics import IGNORE
-from howfar.data import crops, vkitti
+from howfar.data import vkitti
 from howfar.data.address import open_dataset
 from howfar.data.check import check
-from howfar.data.crops import Crop, garg_crop, kb_crop
 from howfar.data.kitti import read_raw_calibration
 from howfar.data.kitti_depth import read_frames
 from howfar.data.kitti_object import difficulties, projected_boxes
@@ -21,18 +20,6 @@ from howfar.data.matfile import read_mat
 from howfar.data.nyu import read_split
 from howfar.data.yolo_txt import read_names
 from howfar.errors import DatasetError, UsageError
-
-
-def test_crops_are_the_published_ones():
-    assert garg_crop(375, 1242) == Crop(153, 371, 44, 1197)
-    assert kb_crop(375, 1242) == Crop(23, 375, 13, 1229)
-    assert crops.kitti_eigen_crop(375, 1242) == Crop(124, 342, 44, 1197)
-    shapes = [
-        crop.of(np.zeros((480, 640))).shape
-        for crop in (crops.NYU_EIGEN_INCLUSIVE, crops.NYU_EIGEN_SLICE, crops.NYU_EIGEN_BTS)
-    ]
-    assert shapes == [(440, 592), (439, 591), (426, 560)]
-    assert crops.NYU_HYBRID.mask(480, 640).sum() == 466 * 582
 
 
 def test_mat5_reader_agrees_with_scipy(tmp_path):

@@ -1,11 +1,15 @@
 """Depth: the numbers equal an independent computation, and wrong use is told."""
 
+import cv2
 import numpy as np
 import pytest
 from fakes import flat
 
 from howfar.core.depth import DepthKind, DepthMap
 from howfar.core.image import Image
+from howfar.core.preprocess import Preprocess
+from howfar.data.dataset import Records
+from howfar.data.sample import Sample
 from howfar.errors import UsageError
 from howfar.evaluate.depth import DepthJudge, depth_protocol
 from howfar.evaluate.flow import flow_disparity
@@ -138,3 +142,31 @@ def test_samples_without_truth_are_listed(system, layout):
 def test_wrong_protocols_are_wrong_use(name, align, message):
     with pytest.raises(UsageError, match=message):
         depth_protocol(name, "rgbd", align)
+
+
+def test_the_hybrid_protocol_shows_the_network_what_its_authors_showed(system):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (480, 640, 3), np.uint8)
+    truth = np.tile(np.linspace(2, 6, 640, dtype=np.float32), (480, 1))
+    shown = []
+
+    def answer(image):
+        shown.append(image.pixels)
+        return DepthMap(np.full((image.height, image.width), 4.0, np.float32))
+
+    sample = Sample(id="a", picture=Image(pixels), depth=DepthMap(truth))
+    dataset = Records("nyu", (0,), lambda _: sample)
+    under = system(depth=answer)
+    judge = DepthJudge(under, depth_protocol("nyu-hybrid", "nyu-csv"))
+    whole = judge.report(walk(dataset, [judge]))
+    assert shown.pop().shape == (480, 640, 3)
+    assert "input" not in whole.protocol
+    under.ranger.depth.card.preprocess = Preprocess(320, 256, interpolation="nearest")
+    judge = DepthJudge(under, depth_protocol("nyu-hybrid", "nyu-csv"))
+    report = judge.report(walk(dataset, [judge]))
+    small = cv2.resize(pixels, None, fx=0.55, fy=0.55, interpolation=cv2.INTER_NEAREST)
+    np.testing.assert_array_equal(shown.pop(), small[4:260, 16:336])
+    g = truth[7:473, 29:611].astype(float)
+    assert report.scores["abs_rel"] == pytest.approx(np.mean(np.abs(4 - g) / g), rel=1e-6)
+    assert report.counts["truth_pixels"] == 466 * 582
+    assert "0.55" in report.protocol["input"]

@@ -20,6 +20,7 @@ from howfar.evaluate.systems import System
 from howfar.evaluate.variants import TRUTH
 from howfar.metrics.alignment import LEAST, Alignment, fit_alignment
 from howfar.metrics.apply import Counts, apply
+from howfar.metrics.crops import nyu_hybrid_crop, nyu_hybrid_input
 from howfar.metrics.depth import Aggregation, DepthSums, aggregate_errors, depth_sums
 from howfar.metrics.protocols import Protocol, Task, find_protocol
 from howfar.metrics.published import published_rows
@@ -37,6 +38,8 @@ DEFAULT_PROTOCOLS = {
     "megadepth": "wsvd-ordinal",
 }
 """What a format is evaluated by unless told; `rgbd` elsewhere."""
+HYBRID_INPUT = 320, 256
+"""Width and height of the Hybrid CNN's input."""
 
 
 def depth_protocol(name: str | None, format_name: str, align: str | None = None) -> Protocol:
@@ -91,9 +94,19 @@ class DepthJudge:
         self.bins: RangeBins | None = None
         self.ratios: npt.NDArray[np.int64] = np.zeros(len(LOG2_RATIOS) - 1, np.int64)
 
+    @property
+    def reads_hybrid_crop(self) -> bool:
+        """Whether the network sees what the Hybrid CNN does under its protocol: the middle of the
+        picture at 0.55. So does every network with its input size; others see all of it."""
+        pre = getattr(getattr(self.system.ranger.depth, "card", None), "preprocess", None)
+        size = (pre.width, pre.height) if pre is not None else None
+        return self.protocol.crop is nyu_hybrid_crop and size == HYBRID_INPUT
+
     def predict(self, sample: Sample) -> DepthMap:
-        """The system's depth of one sample."""
+        """The system's depth of one sample, or of the part that `reads_hybrid_crop` says."""
         image = with_camera(sample)
+        if self.reads_hybrid_crop:
+            image = Image(nyu_hybrid_input(image.pixels), source=image.source)
         detections = None if self.system.ranger.detector else np.zeros((0, 4), np.float32)
         depth = self.system.run(image, boxes=detections).depth
         if depth is None:
@@ -105,7 +118,8 @@ class DepthJudge:
         truth = true_depth(sample, self.protocol)
         if isinstance(truth, str):
             return truth
-        p, g, counts = apply(self.protocol, self.predict(sample), truth)
+        covers = "crop" if self.reads_hybrid_crop else "picture"
+        p, g, counts = apply(self.protocol, self.predict(sample), truth, covers)
         if not counts.truth:
             return "no pixel of the true depth lies inside the protocol's crop and range"
         if self.protocol.task is Task.ORDER:
@@ -154,7 +168,7 @@ class DepthJudge:
         return Report(
             task="depth",
             system=self.system.name,
-            protocol=protocol.describe(),
+            protocol=protocol.describe() | self._input(),
             scores=self.scores(),
             headline=protocol.headline,
             counts=counts,
@@ -165,6 +179,10 @@ class DepthJudge:
             system_s=self.system.seconds,
             notes=_notes(protocol),
         )
+
+    def _input(self) -> dict[str, str]:
+        told = "resized x 0.55 by nearest neighbour, middle 320x256; depth enlarged to 582x466"
+        return {"input": told} if self.reads_hybrid_crop else {}
 
     def items(self) -> dict[str, dict[tuple[str, str], float]]:
         """Errors of single frames by the name of the error, for paired comparison."""
