@@ -61,6 +61,7 @@ class Run:
         world: `indoor` or `street`.
         settings: what differs from the published recipe.
         seed: of weights and order.
+        epochs: in place of the command's.
     """
 
     study: str
@@ -69,6 +70,7 @@ class Run:
     world: str
     settings: tuple[str, ...]
     seed: int = 0
+    epochs: int | None = None
 
     @property
     def folder(self) -> str:
@@ -87,20 +89,29 @@ HYBRID = (*SHORT, "net_options.width=0.25", "augment=flip")
 
 RECIPE_RUNS = (
     Run("recipes", "unet-nyu", "unet-nyu", "indoor", (*SHORT, "lr=1e-3")),
-    Run("recipes", "hybrid-cnn", "hybrid-cnn", "indoor", HYBRID),
+    Run(
+        "recipes",
+        "hybrid-cnn",
+        "hybrid-cnn",
+        "indoor",
+        (*HYBRID, "optimiser=adam", "optimiser_options={}", "weight_decay=0.0", "lr=1e-3"),
+        epochs=12,
+    ),
     Run(
         "recipes",
         "resnet34-unet",
         "resnet34-unet",
         "indoor",
-        (*SHORT, "net_options.width=0.5", "lr=1e-3"),
+        (*SHORT, "net_options.width=0.25", "lr=1e-3"),
+        epochs=16,
     ),
     Run(
         "recipes",
         "plain-unet",
         "plain-unet",
         "indoor",
-        (*SHORT, "net_options.width=0.5", "lr=1e-3"),
+        (*SHORT, "net_options.width=0.25", "lr=1e-3"),
+        epochs=16,
     ),
     Run("recipes", "depthnet", "depthnet", "indoor", ("batch=8", "schedule=cosine", "lr=1e-3")),
     Run(
@@ -110,7 +121,14 @@ RECIPE_RUNS = (
         "indoor",
         ("batch=8", "schedule=cosine", "lr=1e-3", "net_options.he_init=true"),
     ),
-    Run("recipes", "unet-diode", "unet-diode", "indoor", (*SHORT, "lr=1e-3")),
+    Run(
+        "recipes",
+        "unet-diode",
+        "unet-diode",
+        "indoor",
+        (*SHORT, "net_options.width=0.5", "lr=1e-3"),
+        epochs=16,
+    ),
     Run("recipes", "depth-mancini", "depth-mancini", "street", VGG),
     Run("recipes", "ds-net", "ds-net", "street", LABELS),
 )
@@ -198,7 +216,7 @@ def do(run: Run, worlds: Worlds, out: Path, epochs: int) -> None:
     if (folder / "result.json").is_file():
         return
     shutil.rmtree(folder, ignore_errors=True)
-    recipe = overridden(run.resolved(), [f"epochs={epochs}"])
+    recipe = overridden(run.resolved(), [f"epochs={run.epochs or epochs}"])
     training, choose = worlds.get(run.world, "train"), worlds.get(run.world, "choose")
     began = time.perf_counter()
     job = Job(recipe, training, folder, choose, workers=1, cpu=True)
@@ -319,6 +337,25 @@ def curves(out: Path, study: str, target: Path) -> None:
     figure.savefig(target, dpi=100)
 
 
+def write_page(out: Path) -> None:
+    """Draw the curves and put the tables between the marks of `docs/results.md`."""
+    page = ROOT / "docs" / "results.md"
+    text = page.read_text()
+    tables = {
+        "recipes": recipe_table(out),
+        "semantics": study_table(
+            out, "semantics", ("abs_rel", "rmse", "rmse_log1p", "delta1", "miou")
+        ),
+        "lateral": study_table(out, "lateral", ("abs_rel", "rmse", "log10", "delta1")),
+    }
+    for study, lines in tables.items():
+        curves(out, study, ROOT / "docs" / "images" / f"train-{study}.png")
+        mark = f"<!-- {study} -->\n"
+        before, _, after = text.split(mark)
+        text = before + mark + "\n".join(lines) + "\n" + mark + after
+    page.write_text(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study", choices=[*STUDIES, "page"])
@@ -329,17 +366,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     if asked.study == "page":
-        for study in STUDIES:
-            if results(asked.out, study):
-                curves(asked.out, study, ROOT / "docs" / "images" / f"train-{study}.png")
-        for study, names in {
-            "semantics": ("abs_rel", "rmse", "rmse_log1p", "delta1", "miou"),
-            "lateral": ("abs_rel", "rmse", "log10", "delta1"),
-        }.items():
-            print(f"\n## {study}\n")
-            print("\n".join(study_table(asked.out, study, names)))
-        print("\n## recipes\n")
-        print("\n".join(recipe_table(asked.out)))
+        write_page(asked.out)
         return
     worlds = Worlds()
     for run in STUDIES[asked.study]:
