@@ -69,12 +69,15 @@ def loose(boxes: np.ndarray, rng: np.random.Generator, width: int, height: int) 
 
 
 def synthetic_rows(
-    count: int, depth_of: Callable[[SyntheticScene], howfar.DepthMap], kind: str | None = None
+    count: int,
+    depth_of: Callable[[SyntheticScene], howfar.DepthMap],
+    seed: int,
+    kind: str | None = None,
 ) -> list[Row]:
     """Errors of all detected objects of `count` scenes."""
     rng = np.random.default_rng(0)
     rows = []
-    for scene in scenes(count, SEED, kind=kind):
+    for scene in scenes(count, seed, kind=kind):
         by_instance = {thing.instance: thing for thing in scene.objects}
         things = [thing for thing in scene.objects if thing.detected]
         if not things:
@@ -180,16 +183,18 @@ def lidar_median(sample: object, box: object) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=int, default=2000)
-    count = parser.parse_args().scenes
+    parser.add_argument("--seed", type=int, default=SEED, help="of the first synthetic scene")
+    options = parser.parse_args()
+    count, seed = options.scenes, options.seed
     kinds = ("solid", "hollow", "curved", "all")
-    rows = synthetic_rows(count, lambda scene: scene.depth)
+    rows = synthetic_rows(count, lambda scene: scene.depth, seed)
     table("Synthetic world, perfect depth", rows, kinds)
     rooms = howfar.load(detector=None, runtime="onnx", threads=1)
 
     def estimated(scene: SyntheticScene) -> howfar.DepthMap:
         return aligned(rooms.depth.estimate(howfar.Image(scene.image)), scene.depth)
 
-    rows = synthetic_rows(count // 4, estimated, "indoor")
+    rows = synthetic_rows(count // 4, estimated, seed, "indoor")
     table("Synthetic rooms, FastDepth as depth, aligned by the median of each picture", rows, kinds)
     kitti(howfar.load(detector=None, depth="pydnet-kitti", runtime="onnx", threads=1))
 

@@ -1,5 +1,6 @@
 """The `foreground` statistic where mean and median break: hollow, curved and occluded objects."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -86,6 +87,15 @@ def test_person_on_a_sofa_is_not_taken_for_part_of_it(room):
     assert found == pytest.approx([4.0, 3.9])
 
 
+def test_bottle_is_not_left_to_the_table_it_stands_on(room):
+    """All of the bottle lies in the table's box, at the table's depth, but ends at its own box."""
+    table = put(room, (60, 120, 260, 200), 4.0, chair)
+    bottle = put(room, (150, 60, 166, 125), 4.1)
+    bigger = (60, 56, 260, 200)  # a box of both: table and what stands on it
+    assert distance_of(room, [bigger, bottle])[1] == np.float32(4.1)
+    assert distance_of(room, [table, bottle]) == pytest.approx([4.0, 4.1])
+
+
 def test_row_of_equals_side_by_side(room):
     """Neighbours at the same distance fill the band around a box, and say nothing there."""
     boxes = [put(room, (20 + 50 * i, 60, 75 + 50 * i, 140), 5.0) for i in range(5)]
@@ -144,18 +154,73 @@ def random_scene(rng):
     return depth, owner, things
 
 
-def test_beats_every_other_statistic_on_random_scenes():
+def scenes_of_things(count):
     rng = np.random.default_rng(11)
-    errors = {stat: [] for stat in ("foreground", "median", "central-mean", "center")}
-    for _ in range(150):
+    for _ in range(count):
         depth, owner, things = random_scene(rng)
         seen = [(b, d) for n, b, d, size in things if (owner == n).sum() > max(0.25 * size, 40)]
-        if not seen:
-            continue
-        boxes, truth = zip(*seen, strict=True)
+        if seen:
+            yield (depth, *(np.array(column) for column in zip(*seen, strict=True)))
+
+
+def test_beats_every_other_statistic_on_random_scenes():
+    errors = {stat: [] for stat in ("foreground", "median", "central-mean", "center")}
+    for depth, boxes, truth in scenes_of_things(150):
         for stat, rows in errors.items():
-            rows.extend(np.abs(distance_of(depth, boxes, stat) / np.array(truth) - 1))
+            rows.extend(np.abs(distance_of(depth, boxes, stat) / truth - 1))
     wrong = {stat: np.mean(np.array(rows) > 0.05) for stat, rows in errors.items()}
     assert len(errors["foreground"]) > 300
     assert wrong["foreground"] < 0.08
     assert wrong["foreground"] < 0.4 * min(wrong[s] for s in wrong if s != "foreground")
+
+
+def blurred(depth):
+    """As a small network sees it: read in small, blurred."""
+    small = cv2.GaussianBlur(cv2.resize(depth, (WIDTH // 4, HEIGHT // 4)), (0, 0), 3)
+    return cv2.resize(small, (WIDTH, HEIGHT))
+
+
+@pytest.fixture
+def hidden(room):
+    """A thing at 6 m, partly hidden by one at 3 m, and both boxes."""
+    return room, [put(room, (100, 40, 200, 120), 6.0), put(room, (60, 50, 145, 150), 3.0)]
+
+
+def test_soft_depth_draws_what_is_partly_hidden_towards_the_box(hidden):
+    room, boxes = hidden
+    room = blurred(room)
+    alone = distance_of(room, boxes[:1])[0]
+    both = distance_of(room, boxes)
+    median = distance_of(room, boxes, "median")
+    assert abs(both[0] - median[0]) < 0.3 * abs(alone - median[0])
+    assert both[1] < 0.95 * median[1]  # what is in front is seen freely
+
+
+def test_sharp_depth_is_not_drawn_towards_the_box(hidden):
+    room, boxes = hidden
+    assert distance_of(room, boxes).tolist() == [6.0, 3.0]
+
+
+def test_no_worse_than_the_others_on_soft_depth():
+    """A network that blurs and is wrong by a factor that differs from place to place."""
+    rng = np.random.default_rng(2)
+    errors = {stat: [] for stat in ("foreground", "median", "central-mean", "center")}
+    for depth, boxes, truth in scenes_of_things(150):
+        factor = cv2.resize(rng.normal(0, 0.3, (6, 8)).astype(np.float32), (WIDTH, HEIGHT))
+        soft = blurred(depth) * np.exp(factor)
+        for stat, rows in errors.items():
+            rows.extend(np.abs(distance_of(soft, boxes, stat) / truth - 1))
+    mean = {stat: np.mean(rows) for stat, rows in errors.items()}
+    assert len(errors["foreground"]) > 300
+    assert mean["foreground"] < min(mean[s] for s in mean if s != "foreground")
+
+
+def test_the_interval_holds_the_value_on_soft_and_sharp_depth():
+    for depth, boxes, _ in scenes_of_things(40):
+        for values in (depth, blurred(depth)):
+            found = measure(DepthMap(values), boxes)
+            assert (found.low <= found.values).all()
+            assert (found.values <= found.high).all()
+            span = measure(DepthMap(values), boxes, "median")
+            assert (found.high <= span.high * 1.5).all()
+            assert (found.low >= values.min()).all()

@@ -7,9 +7,10 @@ error of that is .05 (rms; at most .16) for `median` and .03 (at most .08) for `
 boxes of pure noise (`benchmarks/distance.py`); on real surfaces it is smaller.
 
 Interval: `pixel-spread`, the 10th to the 90th percentile of the depths that were used, widened to
-hold the value (a mean can lie outside); of `center`, one pixel, it has no width. It shows
-how much the depths inside the object differ. It is no error bar: a network that is wrong by a
-factor gives a narrow pixel-spread all the same.
+hold the value (a mean can lie outside); of `center`, one pixel, it has no width. Where `foreground`
+draws its value towards the whole box, on soft depth, it draws the percentiles alike. The interval
+shows how much the depths inside the object differ. It is no error bar: a network that is wrong by
+a factor gives a narrow pixel-spread all the same.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Statistic(StrEnum):
     MEDIAN = "median"
     """Median of the whole box (source 000, equation 9)."""
     FOREGROUND = "foreground"
-    """Median of the depth cluster that belongs to the object: `howfar.core.foreground`."""
+    """Median of the depth cluster that belongs to the object; on soft depth drawn towards the
+    median of the box: `howfar.core.foreground`."""
 
 
 @dataclass(frozen=True)
