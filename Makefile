@@ -26,7 +26,7 @@ lint: $(VENV)/dev.done ## lint, format, types, layers
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev.done ## measure speed and memory; prints tables
-	for name in overhead distance side_by_side cold_start memory; do \
+	for name in overhead distance side_by_side cold_start memory val_overhead synthetic_rate; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(VENV)/bin/python:
