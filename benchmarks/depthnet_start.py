@@ -1,13 +1,16 @@
-"""Why `depthnet` hardly learns from its published start: activations and gradients.
+"""Why `depthnet` gives the same map for every picture: activations and gradients.
 
-    python benchmarks/depthnet_start.py
+    python benchmarks/depthnet_start.py [best.pt ...]
 
-For the published weights (normal, standard deviation .02) and for He's: the spread of each encoder
-stage's activations over pictures, how much the depth maps of different pictures differ, and the
-gradient that reaches the first convolution.
+For the published weights (normal, standard deviation .02) and for He's: how much codes and maps of
+different pictures differ, and the gradient that reaches the first convolution. Then the same of
+trained checkpoints.
 """
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 import torch
 
@@ -16,6 +19,7 @@ from howfar.data.dataset import Dataset, Records
 from howfar.data.sample import Sample
 from howfar.data.synthetic.world import scenes
 from howfar.nets.builders import build
+from howfar.nets.checkpoint import load_checkpoint
 from howfar.train.feed import Feed
 from howfar.train.loop import output_shapes
 from howfar.train.objectives import objective
@@ -33,6 +37,22 @@ def main() -> None:
     print("|---|---|---|---|")
     for name, he in (("published, N(0, .02)", False), ("He", True)):
         print(row(name, he, data))
+    if len(sys.argv) > 1:
+        print("\n| trained | code, over pictures | depth, over pictures | depth, over pixels |")
+        print("|---|---|---|---|")
+        for path in sys.argv[1:]:
+            print(trained_row(Path(path), data))
+
+
+def trained_row(path: Path, data: Dataset) -> str:
+    """One line about a checkpoint."""
+    module = load_checkpoint(path).module()
+    recipe = overridden(RECIPES["depthnet"], ["batch=16"])
+    batch = next(Feed(data, recipe, output_shapes(module, recipe)["depth"][1:]).epoch(0))
+    with torch.no_grad():
+        code, depth = module.encoder(batch.images), module(batch.images)["depth"]
+    over = code.std(dim=0).mean(), depth.std(dim=0).mean(), depth.mean(dim=0).std()
+    return f"| {path.parent.name} | " + " | ".join(f"{float(v):.2g}" for v in over) + " |"
 
 
 def row(name: str, he: bool, data: Dataset) -> str:
