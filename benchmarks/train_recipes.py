@@ -45,6 +45,8 @@ from howfar.train.recipes import RECIPES
 from howfar.train.validate import validate
 
 ROOT = Path(__file__).parents[1]
+KEPT = Path(__file__).with_name("train_results.json")
+"""Results of the runs that the page shows."""
 TRAIN, CHOOSE, TEST = 1200, 48, 150
 SIZE = 160, 120
 SEEDS = {"train": 1_000_000, "choose": 2_000_000, "test": 3_000_000}
@@ -103,7 +105,7 @@ RECIPE_RUNS = (
         "resnet34-unet",
         "indoor",
         (*SHORT, "net_options.width=0.25", "lr=1e-3"),
-        epochs=16,
+        epochs=20,
     ),
     Run(
         "recipes",
@@ -111,7 +113,6 @@ RECIPE_RUNS = (
         "plain-unet",
         "indoor",
         (*SHORT, "net_options.width=0.25", "lr=1e-3"),
-        epochs=16,
     ),
     Run("recipes", "depthnet", "depthnet", "indoor", ("batch=8", "schedule=cosine", "lr=1e-3")),
     Run(
@@ -127,7 +128,13 @@ RECIPE_RUNS = (
         "unet-diode",
         "indoor",
         (*SHORT, "net_options.width=0.5", "lr=1e-3"),
-        epochs=16,
+    ),
+    Run(
+        "recipes",
+        "unet-diode, MARE x 0.05",
+        "unet-diode",
+        "indoor",
+        (*SHORT, "net_options.width=0.5", "lr=1e-3", "loss_options.mare_weight=0.05"),
     ),
     Run("recipes", "depth-mancini", "depth-mancini", "street", VGG),
     Run("recipes", "ds-net", "ds-net", "street", LABELS),
@@ -249,28 +256,34 @@ def do(run: Run, worlds: Worlds, out: Path, epochs: int) -> None:
     )
 
 
-def results(out: Path, study: str) -> list[tuple[Run, dict]]:
+def collect(out: Path) -> None:
+    """Add the runs that are done to `KEPT`, from which the page is made."""
+    kept = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
+    for file in sorted(out.glob("*/result.json")):
+        with (file.parent / "epochs.csv").open() as rows:
+            curve = [[int(r["step"]), float(r["abs_rel"])] for r in csv.DictReader(rows)]
+        kept[file.parent.name] = json.loads(file.read_text()) | {"curve": curve}
+    KEPT.write_text(json.dumps(kept, indent=None, sort_keys=True).replace("}, ", "},\n") + "\n")
+
+
+def results(study: str) -> list[tuple[Run, dict]]:
     """The runs of a study that are done."""
-    found = []
-    for run in STUDIES[study]:
-        file = out / run.folder / "result.json"
-        if file.is_file():
-            found.append((run, json.loads(file.read_text())))
-    return found
+    kept = json.loads(KEPT.read_text())
+    return [(run, kept[run.folder]) for run in STUDIES[study] if run.folder in kept]
 
 
-def recipe_table(out: Path) -> list[str]:
+def recipe_table() -> list[str]:
     """The table of all recipes."""
     lines = [
         "| recipe | parameters | differs from the recipe by | minutes | images | AbsRel | RMSE "
         "| delta1 | AbsRel of the mean | lower by |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for run, r in results(out, "recipes"):
+    for run, r in results("recipes"):
         e = r["errors"]
         align = RECIPES[run.recipe].align
         name = f"`{run.label}`" + (f" (aligned: {align})" if align else "")
-        settings = ", ".join(s for s in r["settings"])
+        settings = ", ".join(s for s in r["settings"] if s not in SHORT)
         lines.append(
             f"| {name} | {r['parameters']:,} | {settings} | {r['minutes']:.1f} | {r['images']:,} | "
             f"{e['abs_rel']:.3f} | {e['rmse']:.3f} m | {e['delta1']:.3f} | {r['baseline']:.3f} | "
@@ -279,14 +292,14 @@ def recipe_table(out: Path) -> list[str]:
     return lines
 
 
-def study_table(out: Path, study: str, names: Sequence[str]) -> list[str]:
+def study_table(study: str, names: Sequence[str]) -> list[str]:
     """Mean and spread of both arms over their seeds, and the paired difference."""
     lines = [
         "| network | seeds | " + " | ".join(names) + " |",
         "|---|---" + "|---" * len(names) + "|",
     ]
     arms: dict[str, dict[int, dict]] = {}
-    for run, record in results(out, study):
+    for run, record in results(study):
         arms.setdefault(run.label, {})[run.seed] = record["errors"]
     for label, by_seed in arms.items():
         cells = [
@@ -311,27 +324,26 @@ def spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.4f}{deviation}"
 
 
-def curves(out: Path, study: str, target: Path) -> None:
+def curves(study: str, target: Path) -> None:
     """Validation AbsRel of every run of a study against the minutes of training."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     axis = figure.subplots()
-    for run, record in results(out, study):
-        with (out / run.folder / "epochs.csv").open() as file:
-            rows = list(csv.DictReader(file))
+    colors: dict[str, str] = {}
+    for run, record in results(study):
         per_step = record["minutes"] / record["steps"]
-        label = run.label + (f", seed {run.seed}" if study != "recipes" else "")
-        style = "--" if run.label in ("ds-net", "no lateral") and study != "recipes" else "-"
+        alone = study == "recipes" or run.label not in colors
+        color = colors.setdefault(run.label, f"C{len(colors)}")
+        steps, errors = zip(*record["curve"], strict=True)
         axis.plot(
-            [int(r["step"]) * per_step for r in rows],
-            [float(r["abs_rel"]) for r in rows],
-            style,
-            label=label,
+            [step * per_step for step in steps],
+            errors,
+            color=color,
+            label=run.label if alone else None,
         )
     axis.set_xlabel("minutes of training")
     axis.set_ylabel("AbsRel on the scenes that choose the checkpoint")
-    axis.set_yscale("log")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, ncols=2)
     figure.savefig(target, dpi=100)
@@ -339,17 +351,16 @@ def curves(out: Path, study: str, target: Path) -> None:
 
 def write_page(out: Path) -> None:
     """Draw the curves and put the tables between the marks of `docs/results.md`."""
+    collect(out)
     page = ROOT / "docs" / "results.md"
     text = page.read_text()
     tables = {
-        "recipes": recipe_table(out),
-        "semantics": study_table(
-            out, "semantics", ("abs_rel", "rmse", "rmse_log1p", "delta1", "miou")
-        ),
-        "lateral": study_table(out, "lateral", ("abs_rel", "rmse", "log10", "delta1")),
+        "recipes": recipe_table(),
+        "semantics": study_table("semantics", ("abs_rel", "rmse", "rmse_log1p", "delta1", "miou")),
+        "lateral": study_table("lateral", ("abs_rel", "rmse", "log10", "delta1")),
     }
     for study, lines in tables.items():
-        curves(out, study, ROOT / "docs" / "images" / f"train-{study}.png")
+        curves(study, ROOT / "docs" / "images" / f"train-{study}.png")
         mark = f"<!-- {study} -->\n"
         before, _, after = text.split(mark)
         text = before + mark + "\n".join(lines) + "\n" + mark + after
