@@ -49,7 +49,8 @@ def in_memory(dataset: Dataset) -> Records[int]:
     samples = [dataset[i] for i in range(len(dataset))]
     for sample in samples:
         _ = sample.image
-    return Records(dataset.name, tuple(range(len(samples))), samples.__getitem__)
+    items = tuple(range(len(samples)))
+    return Records(dataset.name, items, samples.__getitem__, dataset.class_names)
 
 
 def ours(recipe: Recipe, data: Dataset, steps: int) -> tuple[float, float]:
