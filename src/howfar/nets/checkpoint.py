@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from howfar.errors import ModelError, OutputError
 from howfar.models.card import ModelCard
 from howfar.nets.builders import NETS, build
+from howfar.nets.safe import read_safely
 
 FORMAT = "howfar-checkpoint-1"
 
@@ -81,13 +81,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises `ModelError` for files that are none, or of an unknown network."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            record = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged files raise nearly everything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{path}: no checkpoint that can be read safely ({reason})") from error
+    record = read_safely(path, "checkpoint")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ModelError(f"{path}: this is no checkpoint of howfar; `howfar train` writes them")
     if record["net"] not in NETS:

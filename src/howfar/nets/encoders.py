@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from howfar.errors import ModelError, UsageError
 from howfar.nets.blocks import he_normal, scaled
+from howfar.nets.safe import read_safely
 
 VGG19 = (2, 2, 4, 4, 4)
 """Convolutions in each stage, of 64, 128, 256, 512, 512 channels."""
@@ -175,13 +174,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
     Raises `ModelError` for files that hold anything else.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged files raise nearly everything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{path}: no weights that can be read safely ({reason})") from error
+    state = read_safely(path, "weights")
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(f"{path}: holds no plain state_dict; save `module.state_dict()`")
     return dict(state)
