@@ -15,6 +15,7 @@ from howfar.nets.hybrid import HybridCnn, hybrid_cnn
 from howfar.nets.mancini import VggDepth, depth_mancini, ds_net
 from howfar.nets.resnet_unet import ResNetUNet, resnet34_unet
 from howfar.nets.unet import UNet, plain_unet, unet_diode, unet_nyu
+from howfar.nets.yolov5 import YoloV5, yolov5
 
 NETS: dict[str, Callable[..., nn.Module]] = {
     "unet-nyu": unet_nyu,
@@ -25,6 +26,7 @@ NETS: dict[str, Callable[..., nn.Module]] = {
     "unet-diode": unet_diode,
     "depth-mancini": depth_mancini,
     "ds-net": ds_net,
+    "yolov5": yolov5,
 }
 """The function that builds each network."""
 
@@ -37,6 +39,7 @@ INPUTS: dict[str, InputSize] = {
     "unet-diode": UNet.input_size,
     "depth-mancini": VggDepth.input_size,
     "ds-net": VggDepth.input_size,
+    "yolov5": YoloV5.input_size,
 }
 """Which pictures each network takes."""
 
