@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from howfar.core.image import Image, RgbArray
 from howfar.errors import ModelError, OutputError, UsageError
 from howfar.models.card import METADATA_KEY, ModelCard
-from howfar.nets.checkpoint import load_checkpoint
+from howfar.nets.files import open_weights
 from howfar.runtimes.onnx import OnnxRuntime
 from howfar.runtimes.torch import INPUT, TorchRuntime
 
@@ -73,7 +73,7 @@ def export_checkpoint(
         raise UsageError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
     if precision == "int8" and not images:
         raise UsageError("int8 needs pictures to calibrate on; give --images FOLDER")
-    found = load_checkpoint(checkpoint)
+    found = open_weights(checkpoint)
     module, half = found.module(), precision == "fp16"
     card = replace(found.card, precision=PRECISIONS[precision])
     pictures = [image.pixels for image in images] or [_noise(card)]

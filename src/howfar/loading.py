@@ -28,7 +28,8 @@ B = TypeVar("B")
 
 RUNTIMES = ("auto", "onnx", "openvino")
 PRECISIONS = ("auto", "float32")
-CHECKPOINT_SUFFIX = ".pt"
+WEIGHTS_SUFFIXES = (".pt", ".pth", ".safetensors")
+"""Of files that run in PyTorch; `howfar.nets.files` reads them."""
 
 
 def load(
@@ -102,19 +103,11 @@ def load_network(
 ) -> Network:
     """A network from a local file. Its card: beside it, of the catalog, inside it, or inferred.
 
-    Files that end in `.pt` are checkpoints of `howfar train` and run in PyTorch.
+    Files of weights (checkpoints of `howfar train`, YOLOv5's files) run in PyTorch.
 
     Raises `CardError` where no card can be had, `UsageError` where the network is for another task.
     """
-    if found.path.suffix == CHECKPOINT_SUFFIX:
-        network = load_trained(found, threads)
-        if task is not None and not network.card.serves(task):
-            raise UsageError(f"{found.name} is a {network.card.task} network, not a {task} one")
-        return network
-    engine = make_runtime(found.path, runtime, precision, threads, found.card)
-    card = found.card or _embedded_card(found, engine, threads)
-    if found.card is None and card.precision != "float32":
-        engine = make_runtime(found.path, runtime, precision, threads, card)  # reports it
+    card, engine = _opened(found, runtime, precision, threads)
     if task is not None and not card.serves(task):
         raise UsageError(f"{found.name} is a {card.task} network, not a {task} one")
     if imgsz is not None:
@@ -122,17 +115,31 @@ def load_network(
     return Network(card, engine, found.sha256)
 
 
-def load_trained(found: LocalModel, threads: int = 0) -> Network:
-    """A checkpoint of `howfar train`, in PyTorch. Raises `ModelError` for other files."""
+def _opened(
+    found: LocalModel, runtime: str, precision: str, threads: int
+) -> tuple[ModelCard, Runtime]:
+    """The card of a file, and what runs it."""
+    if found.path.suffix in WEIGHTS_SUFFIXES:
+        network = load_weights(found, threads)
+        return network.card, network.runtime
+    engine = make_runtime(found.path, runtime, precision, threads, found.card)
+    card = found.card or _embedded_card(found, engine, threads)
+    if found.card is None and card.precision != "float32":
+        engine = make_runtime(found.path, runtime, precision, threads, card)  # reports it
+    return card, engine
+
+
+def load_weights(found: LocalModel, threads: int = 0) -> Network:
+    """A file of weights, in PyTorch. Raises `ModelError` for files that cannot be read."""
     if importlib.util.find_spec("torch") is None:
         raise UsageError(
-            f"{found.path}: a checkpoint needs PyTorch; run: pip install 'howfar[train]', or use "
-            "the ONNX file that `howfar export` makes of it"
+            f"{found.path}: a file of weights needs PyTorch; run: pip install 'howfar[train]', or "
+            "use the ONNX file that `howfar export` makes of it"
         )
-    from howfar.nets.checkpoint import load_checkpoint
+    from howfar.nets.files import open_weights
     from howfar.runtimes.torch import TorchRuntime
 
-    checkpoint = load_checkpoint(found.path)
+    checkpoint = open_weights(found.path)
     runtime = TorchRuntime(checkpoint.module(), threads)
     return Network(found.card or checkpoint.card, runtime, found.sha256)
 

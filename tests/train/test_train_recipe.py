@@ -10,7 +10,7 @@ from howfar.core.depth import DepthKind
 from howfar.errors import UsageError
 from howfar.train.recipe import Recipe, from_dict, overridden
 from howfar.train.recipes import RECIPES, find_recipe
-from howfar.train.schedule import learning_rate
+from howfar.train.schedule import Schedule
 from howfar.train.targets import make_target, recipe_card
 
 
@@ -129,11 +129,40 @@ def test_cards_say_what_the_numbers_mean() -> None:
     assert card.outputs == {"depth": "depth", "semantics": "semantics"}
 
 
+def lr(recipe: Recipe, position: int) -> float:
+    return Schedule(recipe, 10).rates(position).lr
+
+
 def test_schedules() -> None:
     base = replace(RECIPES["unet-nyu"], lr=1.0, epochs=10)
-    assert learning_rate(base, 50, 10) == 1.0
-    assert learning_rate(replace(base, schedule="linear"), 25, 10) == pytest.approx(0.75)
-    assert learning_rate(replace(base, schedule="cosine"), 50, 10) == pytest.approx(0.5)
+    assert lr(base, 50) == 1.0
+    assert lr(replace(base, schedule="linear"), 25) == pytest.approx(0.75)
+    assert lr(replace(base, schedule="linear", lr_end=0.1), 99) == pytest.approx(0.109)
+    assert lr(replace(base, schedule="cosine"), 50) == pytest.approx(0.5)
     steps = replace(base, schedule="steps", lr_steps=((3, 0.5), (6, 0.1)))
-    assert [learning_rate(steps, s, 10) for s in (0, 29, 30, 59, 60)] == [1, 1, 0.5, 0.5, 0.1]
-    assert learning_rate(replace(base, warmup_steps=4), 1, 10) == 0.5
+    assert [lr(steps, s) for s in (0, 29, 30, 59, 60)] == [1, 1, 0.5, 0.5, 0.1]
+    assert lr(replace(base, warmup_batches=4), 1) == 0.5
+    assert lr(replace(base, warmup_batches=4, warmup_power=4), 1) == 0.5**4
+
+
+def test_warm_up_of_yolov5() -> None:
+    plan = Schedule(replace(RECIPES["yolov5n"], batch=16, epochs=100), 50)
+    assert plan.warmup == 150
+    first, middle, after = (plan.rates(i) for i in (0, 74, 150))
+    assert first.lr < 1e-4 < 0.09 < first.bias_lr < 0.1
+    assert first.momentum == pytest.approx(0.8, abs=0.002)
+    assert middle.momentum == pytest.approx((0.8 + 0.937) / 2, abs=0.002)
+    assert after.bias_lr == after.lr == pytest.approx(0.01 * (0.01 + 0.99 * 0.97))
+    assert after.momentum == 0.937
+
+
+def test_steps_grow_to_the_nominal_batch() -> None:
+    plan = Schedule(replace(RECIPES["yolov5n"], batch=16, epochs=5), 50)
+    groups = [plan.groups(epoch) for epoch in range(5)]
+    assert all(sum(sizes) == 50 for sizes in groups)
+    assert groups[0][:5] == [1] * 5
+    assert groups[4] == [4] * 12 + [2]
+    assert plan.steps() == sum(map(len, groups))
+    assert Schedule(replace(RECIPES["yolov5n"], batch=16), 50, world=4).groups(200) == [1] * 50
+    fixed = replace(RECIPES["unet-nyu"], accumulate=4)
+    assert Schedule(fixed, 10).groups(0) == [4, 4]

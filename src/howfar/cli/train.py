@@ -16,7 +16,7 @@ from howfar.errors import UsageError
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from howfar.train.loop import Progress
+    from howfar.train.meter import Progress
     from howfar.train.recipe import Recipe
 
 DATA, LENGTH, RUN = "Data", "Length", "How it runs"
@@ -45,6 +45,13 @@ def train(
         Path | None,
         typer.Option(
             help="File of ImageNet weights (torchvision's layout) that the encoder starts from.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Start from these weights: a checkpoint, a YOLOv5 file, darknet's .weights.",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -119,7 +126,7 @@ def train(
     from howfar.train.loop import Job
     from howfar.train.loop import train as run
 
-    if recipe.init == "encoder" and encoder is None and not resume:
+    if recipe.init == "encoder" and encoder is None and weights is None and not resume:
         typer.echo(
             "howfar: the source starts from ImageNet weights; without --encoder FILE the encoder "
             "starts from random ones",
@@ -132,6 +139,7 @@ def train(
         validation=open_dataset(val) if val else None,
         folder=folder,
         encoder=encoder,
+        weights=weights,
         resume=resume,
         max_steps=max_steps,
         max_minutes=max_minutes,
@@ -171,7 +179,7 @@ def _ticker(bar: Bar) -> Callable[[Progress], None]:
         if now.errors and now.errors != seen:
             seen.clear()
             seen.update(now.errors)
-            shown = [n for n in ("abs_rel", "rmse", "delta1", "miou") if n in seen]
+            shown = [n for n in ("abs_rel", "rmse", "delta1", "miou", "AP", "AP50") if n in seen]
             errors = "  ".join(f"{n} {seen[n]:.4f}" for n in shown)
             typer.echo(f"epoch {now.epoch - 1}: loss {now.loss:.4g}  {errors}", err=True)
 

@@ -84,6 +84,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     record = read_safely(path, "checkpoint")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ModelError(f"{path}: this is no checkpoint of howfar; `howfar train` writes them")
+    return checkpoint_of(record, path)
+
+
+def checkpoint_of(record: Mapping[str, Any], path: Path) -> Checkpoint:
+    """The checkpoint that a file holds as `record`."""
     if record["net"] not in NETS:
         raise ModelError(f"{path}: holds a network {record['net']!r}, which this version lacks")
     card = ModelCard.from_dict(record["card"])

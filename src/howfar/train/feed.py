@@ -9,59 +9,27 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from howfar.core.resize import resize
-from howfar.data.augment import Step, augment, flip_only, hybrid_recipe, usual
 from howfar.data.dataset import Dataset
 from howfar.data.scene import Scene
 from howfar.errors import UsageError
 from howfar.train.recipe import Recipe
-from howfar.train.targets import make_target
+from howfar.train.task import Batch, Task
 
 AHEAD = 3
 """Batches that are prepared ahead."""
-NO_LABEL = 255
-"""Pixels whose class is unknown."""
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Pictures and what a network should say about them.
-
-    Attributes:
-        images: (B, 3, H, W) float32, channels last, as the recipe's preprocessing makes them.
-        target: (B, 1, h, w) float32, 0 where it does not count.
-        valid: (B, 1, h, w) bool.
-        labels: (B, h, w) int64 with `NO_LABEL` where unknown, or None.
-        ids: of the samples.
-    """
-
-    images: Tensor
-    target: Tensor
-    valid: Tensor
-    labels: Tensor | None
-    ids: tuple[str, ...]
-
-    def to(self, device: torch.device) -> Batch:
-        """The batch on a device."""
-        labels = None if self.labels is None else self.labels.to(device)
-        images, target, valid = (t.to(device) for t in (self.images, self.target, self.valid))
-        return Batch(images, target, valid, labels, self.ids)
 
 
 class Feed:
     """An endless supply of batches of one process.
 
     Args:
-        dataset: the samples; each needs depth.
-        recipe: size, augmentation, target, seed and batch.
-        size: (height, width) of the network's output.
-        classes: labels that the network tells apart; () without semantics.
+        dataset: the samples.
+        recipe: seed and batch.
+        task: makes examples of samples, and batches of examples.
         rank, world: this process and the number of all; a batch of the whole run is
             `world * recipe.batch` samples, of which each process has its part.
         workers: threads that prepare samples.
@@ -74,16 +42,13 @@ class Feed:
         self,
         dataset: Dataset,
         recipe: Recipe,
-        size: tuple[int, int],
-        classes: Sequence[str] = (),
+        task: Task,
         rank: int = 0,
         world: int = 1,
         workers: int = 2,
         cache_mb: float = 2048,
     ) -> None:
-        self._dataset, self._recipe, self._size = dataset, recipe, size
-        self._classes = tuple(classes)
-        self._steps = augmentation(recipe)
+        self._dataset, self._recipe, self._task = dataset, recipe, task
         self._rank, self._world = rank, world
         self._workers = max(workers, 1)
         self._cache: dict[int, tuple[str, Scene]] = {}
@@ -103,74 +68,33 @@ class Feed:
         """
         order = np.random.default_rng((self._recipe.seed, number)).permutation(len(self._dataset))
         part, whole = self._recipe.batch, self._recipe.batch * self._world
-        waiting: deque[list[Future[_Example]]] = deque()
+        waiting: deque[list[Future[tuple[str, Any]]]] = deque()
         with ThreadPoolExecutor(self._workers, "howfar-feed") as pool:
             for first in range(start * whole, self.batches_per_epoch * whole, whole):
                 mine = order[first + self._rank * part :][:part].tolist()
                 waiting.append([pool.submit(self._example, number, index) for index in mine])
                 if len(waiting) > AHEAD:
-                    yield _stack(waiting.popleft())
+                    yield self._stack(waiting.popleft())
             while waiting:
-                yield _stack(waiting.popleft())
+                yield self._stack(waiting.popleft())
 
-    def _example(self, epoch: int, index: int) -> _Example:
+    def _example(self, epoch: int, index: int) -> tuple[str, Any]:
         rng = np.random.default_rng((self._recipe.seed, epoch, index))
-        name, scene = self._scene(index)
-        scene = augment(scene, self._steps, rng)
-        if scene.depth is None:
-            raise UsageError(f"{self._dataset.name}: {name} has no depth to learn from")
-        pre = self._recipe.preprocess
-        tensor, _ = pre(scene.image)
-        height, width = self._size
-        depth = resize(scene.depth, width, height, "nearest")
-        target, valid = make_target(depth, self._recipe)
-        labels = None
-        if self._classes:
-            labels = np.full((height, width), NO_LABEL, np.uint8)
-            if scene.semantics is not None:
-                labels = resize(scene.semantics.astype(np.uint8), width, height, "nearest")
-        return _Example(name, np.asarray(tensor[0], np.float32), target, valid, labels)
+        example = self._task.example(index, lambda i: self._scene(i)[1], rng)
+        return self._scene(index)[0], example
 
     def _scene(self, index: int) -> tuple[str, Scene]:
         """The name of a sample, and the sample, decoded once where there is room for it."""
         if index in self._cache:
             return self._cache[index]
         sample = self._dataset[index]
-        scene = Scene.from_sample(sample, self._dataset.class_names)
+        scene = self._task.scene(sample)
         size = scene.image.nbytes + (0 if scene.depth is None else scene.depth.nbytes)
         if size <= self._room:
             self._room -= size
             self._cache[index] = sample.id, scene
         return sample.id, scene
 
-
-@dataclass(frozen=True, eq=False)
-class _Example:
-    id: str
-    image: np.ndarray
-    target: np.ndarray
-    valid: np.ndarray
-    labels: np.ndarray | None
-
-
-def augmentation(recipe: Recipe) -> tuple[Step, ...]:
-    """The steps of a recipe's augmentation."""
-    width, height = recipe.preprocess.width, recipe.preprocess.height
-    return {
-        "none": (),
-        "flip": flip_only(),
-        "hybrid": hybrid_recipe(width, height),
-        "usual": usual(width, height, keep_focal=True),
-    }[recipe.augment]
-
-
-def _stack(futures: Sequence[Future[_Example]]) -> Batch:
-    found = [future.result() for future in futures]
-    images = torch.from_numpy(np.stack([e.image for e in found]))
-    target = torch.from_numpy(np.stack([e.target for e in found]))[:, None]
-    valid = torch.from_numpy(np.stack([e.valid for e in found]))[:, None]
-    labels = None
-    if found[0].labels is not None:
-        labels = torch.from_numpy(np.stack([e.labels for e in found])).long()  # type: ignore[misc]
-    images = images.contiguous(memory_format=torch.channels_last)
-    return Batch(images, target, valid, labels, tuple(e.id for e in found))
+    def _stack(self, futures: Sequence[Future[tuple[str, Any]]]) -> Batch:
+        found = [future.result() for future in futures]
+        return self._task.stack([name for name, _ in found], [example for _, example in found])

@@ -8,6 +8,7 @@ as one that was not.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import time
@@ -21,44 +22,26 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from howfar.data.dataset import Dataset
+from howfar.data.relabel import relabelled
 from howfar.errors import OutputError, TrainingError, UsageError
-from howfar.models.card import ModelCard
 from howfar.nets.builders import build
 from howfar.nets.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from howfar.nets.encoders import load_encoder
 from howfar.train.average import Average
-from howfar.train.feed import Batch, Feed
+from howfar.train.depth import DepthTask
+from howfar.train.detection import DetectionTask, rescaled, resolved
+from howfar.train.feed import Feed
 from howfar.train.log import Log
-from howfar.train.objectives import objective
+from howfar.train.meter import Meter, Progress
+from howfar.train.optimiser import make_optimiser, set_rates
 from howfar.train.precision import uses_bf16
-from howfar.train.recipe import Recipe
-from howfar.train.schedule import learning_rate
-from howfar.train.targets import recipe_card
-from howfar.train.validate import validate
+from howfar.train.recipe import SCORES, Recipe
+from howfar.train.schedule import Schedule
+from howfar.train.start import Started, start_from
+from howfar.train.task import Batch, Task
 
 LAST, BEST, RECIPE = "last.pt", "best.pt", "recipe.json"
-LOG_EVERY = 10
-"""Optimiser steps that one row of the log is about."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far training is, for a progress bar.
-
-    Attributes:
-        step, steps: optimiser steps done, and in all.
-        epoch: from 1.
-        loss: mean of the last steps.
-        images_per_s: of all processes.
-        errors: of the last validation; {} before it.
-    """
-
-    step: int
-    steps: int
-    epoch: int
-    loss: float
-    images_per_s: float
-    errors: dict[str, float]
+MULTIPLE = 32
+"""Sides of inputs of several scales are a multiple of it, the stride of detectors."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +54,7 @@ class Job:
         validation: what decides which weights are best; None keeps the last.
         folder: where the run writes.
         encoder: file of ImageNet weights for recipes with `init="encoder"`.
+        weights: file of weights to start from, see `howfar.train.start`.
         resume: go on from `last.pt` where there is one; otherwise the folder must not hold a run.
         max_steps: stop after this many optimiser steps in all; the schedule stays that of the
             whole run.
@@ -87,6 +71,7 @@ class Job:
     folder: Path
     validation: Dataset | None = None
     encoder: Path | None = None
+    weights: Path | None = None
     resume: bool = False
     max_steps: int | None = None
     max_minutes: float | None = None
@@ -104,7 +89,7 @@ class State:
     Attributes:
         epoch, batch: next batch of the feed.
         step: optimiser steps done.
-        best: lowest monitored error so far.
+        best: lowest monitored error so far; of scores the lowest negative.
         waited: epochs since then.
     """
 
@@ -134,42 +119,35 @@ class Trainer:
     """One run. `train` is the way in; the parts are methods so that they can be read one by one."""
 
     def __init__(self, job: Job, tick: Tick | None = None) -> None:
-        self.job, self.recipe, self.tick = job, job.recipe, tick
+        self.job, self.tick = job, tick
+        self.recipe = recipe = resolved(job.recipe, job.data)
         self.accelerator = Accelerator(cpu=job.cpu)
         self.main = self.accelerator.is_main_process
-        self.bf16 = uses_bf16(self.recipe.precision, self.accelerator.device)
+        self.bf16 = uses_bf16(recipe.precision, self.accelerator.device)
         self.began = time.monotonic()
         self.state = State()
         self.errors: dict[str, float] = {}
         saved = self._saved()
-        torch.manual_seed(self.recipe.seed)
-        module = build(self.recipe.net, **self.recipe.net_options)
-        if saved is None and self.recipe.init == "encoder" and job.encoder is not None:
-            load_encoder(module, job.encoder)
-        shapes = output_shapes(module, self.recipe)
-        labels = shapes["semantics"][0] if "semantics" in shapes else 0
-        self.classes = label_names(labels, job.data) if labels else ()
-        self.card: ModelCard = recipe_card(self.recipe, self.classes)
-        self.feed = Feed(
-            job.data,
-            self.recipe,
-            shapes["depth"][1:],
-            self.classes,
-            self.accelerator.process_index,
-            self.accelerator.num_processes,
-            job.workers,
-            job.cache_mb,
-        )
+        torch.manual_seed(recipe.seed)
+        module = build(recipe.net, **recipe.net_options)
+        self.started = Started()
+        if saved is None:
+            self.started = start_from(module, recipe, job.weights, job.encoder)
+        data = trained_data(recipe, job.data)
+        self.validation = job.validation and trained_data(recipe, job.validation)
+        self.task = make_task(recipe, data, module)
+        world = self.accelerator.num_processes
+        rank = self.accelerator.process_index
+        self.feed = Feed(data, recipe, self.task, rank, world, job.workers, job.cache_mb)
+        self.schedule = Schedule(recipe, self.feed.batches_per_epoch, world)
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = Average(module, self.recipe.ema) if self.recipe.ema else None
-        self.loss = objective(self.recipe)
+        self.average = Average(module, recipe.ema) if recipe.ema else None
         self.model, self.optimiser = self.accelerator.prepare(
-            module, make_optimiser(module, self.recipe)
+            module, make_optimiser(module, recipe, world)
         )
-        self.steps_per_epoch = self.feed.batches_per_epoch // self.recipe.accumulate
-        if not self.steps_per_epoch:
+        if not self.schedule.groups(0):
             raise UsageError(
-                f"recipe {self.recipe.name}: accumulate is {self.recipe.accumulate}, but an epoch "
+                f"recipe {recipe.name}: accumulate is {recipe.accumulate}, but an epoch "
                 f"has only {self.feed.batches_per_epoch} batches"
             )
         if saved is not None:
@@ -195,40 +173,39 @@ class Trainer:
 
     def _epoch(self) -> None:
         """The rest of the present epoch, its validation and its checkpoint."""
-        losses = Losses()
-        for batches in self._groups():
-            self._step(batches, losses)
+        meter = Meter()
+        for batches, waited in self._groups():
+            self._step(batches, waited, meter)
             if self._stopped():
                 break
             if self.job.save_every and self.state.step % self.job.save_every == 0:
                 self._save()
-        losses.flush(self)
-        if self.state.batch >= self.steps_per_epoch * self.recipe.accumulate:
+        meter.flush(self)
+        if self.state.batch >= sum(self.schedule.groups(self.state.epoch)):
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
-            self._judge(losses)
+            self._judge(meter)
             self._save()
 
     def _groups(self) -> Iterator[tuple[list[Batch], float]]:
         """Batches of one optimiser step each, and the seconds that they were waited for."""
         feed = self.feed.epoch(self.state.epoch, self.state.batch)
-        whole = self.steps_per_epoch * self.recipe.accumulate
-        for _ in range(self.state.batch, whole, self.recipe.accumulate):
+        ends = itertools.accumulate(self.schedule.groups(self.state.epoch))
+        for end in [end for end in ends if end > self.state.batch]:
             began = time.perf_counter()
-            group = [next(feed) for _ in range(self.recipe.accumulate)]
+            group = [next(feed) for _ in range(end - self.state.batch)]
             yield group, time.perf_counter() - began
 
-    def _step(self, group: tuple[list[Batch], float], losses: Losses) -> None:
+    def _step(self, batches: list[Batch], waited: float, meter: Meter) -> None:
         """One optimiser step."""
-        batches, waited = group
         began = time.perf_counter()
-        rate = learning_rate(self.recipe, self.state.step, self.steps_per_epoch)
-        for parameters in self.optimiser.param_groups:
-            parameters["lr"] = rate
+        last = self.state.epoch * self.feed.batches_per_epoch + self.state.batch + len(batches) - 1
+        rates = self.schedule.rates(last)
+        set_rates(self.optimiser, rates)
         torch.manual_seed(self._step_seed())
         self.model.train()
         total = torch.zeros((), device=self.accelerator.device)
         for i, batch in enumerate(batches):
-            total += self._backward(batch, last=i == len(batches) - 1)
+            total += self._backward(batch, len(batches), last=i == len(batches) - 1)
         if self.recipe.clip_norm:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         self.optimiser.step()
@@ -239,24 +216,28 @@ class Trainer:
         self.state.batch += len(batches)
         images = sum(len(b.ids) for b in batches) * self.accelerator.num_processes
         loss = float(self.accelerator.reduce(total, "mean"))
-        losses.add(self, loss, rate, images, waited, waited + time.perf_counter() - began)
+        meter.add(self, loss, rates.lr, images, waited, waited + time.perf_counter() - began)
 
-    def _backward(self, batch: Batch, last: bool) -> Tensor:
-        """Gradients of one batch; processes exchange them with the `last` of a step."""
+    def _backward(self, batch: Batch, count: int, last: bool) -> Tensor:
+        """Gradients of one batch of `count`; processes exchange them with the `last`."""
         batch = batch.to(self.accelerator.device)
+        share = self.accelerator.num_processes if self.recipe.nominal_batch else 1 / count
         if last:
             loss = self._forward(batch)
-            self.accelerator.backward(loss)
+            self.accelerator.backward(loss * share)
         else:
             with self.accelerator.no_sync(self.model):
                 loss = self._forward(batch)
-                self.accelerator.backward(loss)
-        return loss.detach()
+                self.accelerator.backward(loss * share)
+        return loss.detach() / count
 
     def _forward(self, batch: Batch) -> Tensor:
+        images = batch.images
+        if self.recipe.multi_scale:
+            images = rescaled(images, self.recipe.multi_scale, self._step_seed(), MULTIPLE)
         with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.bf16):
-            outputs = self.model(batch.images)
-        loss = self.loss(outputs, batch) / self.recipe.accumulate
+            outputs = self.model(images)
+        loss = self.task.loss(self.module, outputs, batch)
         if not torch.isfinite(loss):
             state = self.state
             raise TrainingError(
@@ -272,22 +253,20 @@ class Trainer:
         place: int = self.state.step * processes + rank
         return (self.recipe.seed * 1_000_003 + place) % 2**63
 
-    def _judge(self, losses: Losses) -> None:
+    def _judge(self, meter: Meter) -> None:
         """Validate the weights as they would be used, and keep them if they are the best."""
         weights = self._weights()
-        if self.main and self.job.validation is not None:
+        if self.main and self.validation is not None:
             module = build(self.recipe.net, **self.recipe.net_options)
             module.load_state_dict(weights)
             module = module.to(self.accelerator.device)
-            self.errors = validate(
-                module, self.card, self.recipe, self.job.validation, self.job.val_limit
-            )
+            self.errors = self.task.validate(module, self.validation, self.job.val_limit)
         if self.main:
             self._keep_best(weights)
-            row = {"step": self.state.step, "epoch": self.state.epoch, "loss": losses.epoch_mean()}
+            row = {"step": self.state.step, "epoch": self.state.epoch, "loss": meter.epoch_mean()}
             self.log.epoch({**row, **self.errors})
         self._share_state()
-        losses.tell(self)
+        meter.tell(self)
 
     def _keep_best(self, weights: dict[str, Tensor]) -> None:
         error = self.errors.get(self.recipe.monitor)
@@ -296,6 +275,8 @@ class Trainer:
             raise UsageError(
                 f"monitor {self.recipe.monitor!r} was not measured; use one of {known}"
             )
+        if error is not None and self.recipe.monitor in SCORES:
+            error = -error
         if error is None or error < self.state.best:
             self.state.best, self.state.waited = math.inf if error is None else error, 0
             save_checkpoint(self.job.folder / BEST, self._checkpoint(weights, {}))
@@ -329,7 +310,7 @@ class Trainer:
     def _checkpoint(self, weights: dict[str, Tensor], training: dict[str, Any]) -> Checkpoint:
         recipe = self.recipe
         return Checkpoint(
-            recipe.net, recipe.net_options, self.card, weights, recipe.to_dict(), training
+            recipe.net, recipe.net_options, self.task.card, weights, recipe.to_dict(), training
         )
 
     def _save(self) -> None:
@@ -389,101 +370,15 @@ class Trainer:
         self.log = Log(folder, self.state.step)
 
 
-class Losses:
-    """Loss, speed and waiting of the steps since the last row of the log, and of the epoch."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[float, int, float, float]] = []
-        self.rate = 0.0
-        self.total, self.count = 0.0, 0
-
-    def add(
-        self, run: Trainer, loss: float, rate: float, images: int, waited: float, took: float
-    ) -> None:
-        """Note one step; every `LOG_EVERY` steps become a row."""
-        self.rows.append((loss, images, waited, took))
-        self.rate = rate
-        self.total, self.count = self.total + loss, self.count + 1
-        if run.state.step % LOG_EVERY == 0:
-            self.flush(run)
-
-    def flush(self, run: Trainer) -> None:
-        """Write what is noted."""
-        if not self.rows:
-            return
-        self.tell(run)
-        loss, images, waited, took = self._means()
-        if run.main:
-            run.log.step(
-                {
-                    "step": run.state.step,
-                    "epoch": run.state.epoch + 1,
-                    "loss": f"{loss:.6g}",
-                    "lr": f"{self.rate:.6g}",
-                    "images_per_s": f"{images / took:.2f}",
-                    "wait_share": f"{waited / took:.4f}",
-                }
-            )
-        self.rows = []
-
-    def tell(self, run: Trainer) -> None:
-        """Tell the caller how far the run is."""
-        if run.tick and run.main:
-            loss, images, _, took = self._means()
-            steps = run.steps_per_epoch * run.recipe.epochs
-            steps = min(steps, run.job.max_steps or steps)
-            speed = images / took if took else 0.0
-            run.tick(Progress(run.state.step, steps, run.state.epoch + 1, loss, speed, run.errors))
-
-    def epoch_mean(self) -> str:
-        """Mean loss of the epoch's steps that this process has run."""
-        return f"{self.total / self.count:.6g}" if self.count else ""
-
-    def _means(self) -> tuple[float, float, float, float]:
-        if not self.rows:
-            return (self.total / self.count if self.count else math.nan), 0.0, 0.0, 0.0
-        loss = sum(row[0] for row in self.rows) / len(self.rows)
-        images, waited, took = (float(sum(row[i] for row in self.rows)) for i in (1, 2, 3))
-        return loss, images, waited, took
+def make_task(recipe: Recipe, data: Dataset, module: nn.Module) -> Task:
+    """What the recipe learns. Raises `UsageError` where the data cannot teach it."""
+    if recipe.task == "detection":
+        return DetectionTask(recipe, data)
+    return DepthTask(recipe, data, module)
 
 
-def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over all parameters that learn."""
-    kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
-        "adam": torch.optim.Adam,
-        "adamw": torch.optim.AdamW,
-        "rmsprop": torch.optim.RMSprop,
-        "sgd": torch.optim.SGD,
-    }
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    options = dict(recipe.optimiser_options)
-    try:
-        return kinds[recipe.optimiser](
-            parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, **options
-        )
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"recipe {recipe.name}: optimiser_options {options}: {error}") from error
-
-
-def output_shapes(module: nn.Module, recipe: Recipe) -> dict[str, tuple[int, int, int]]:
-    """(channels, height, width) of what a network gives for the recipe's input."""
-    training = module.training
-    with torch.no_grad():
-        size = recipe.preprocess.height, recipe.preprocess.width
-        found = module.eval()(torch.zeros(1, 3, *size))
-    module.train(training)
-    return {name: (out.shape[1], out.shape[2], out.shape[3]) for name, out in found.items()}
-
-
-def label_names(count: int, data: Dataset) -> tuple[str, ...]:
-    """Names of `count` channels of labels: those of the data's first sample, then `unused N`."""
-    labels = data[0].semantics
-    names = labels.class_names if labels is not None else ()
-    if not names:
-        raise UsageError(f"{data.name}: has no label maps, which this network learns from as well")
-    if len(names) > count:
-        raise UsageError(
-            f"{data.name}: has {len(names)} classes, the network tells {count} apart; give "
-            f"--set net_options.classes={len(names)}"
-        )
-    return (*names, *(f"unused {i}" for i in range(len(names), count)))
+def trained_data(recipe: Recipe, data: Dataset) -> Dataset:
+    """The data under the names that the recipe learns."""
+    if recipe.task == "detection":
+        return relabelled(data, recipe.class_map, recipe.classes)
+    return data

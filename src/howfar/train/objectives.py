@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -17,11 +17,15 @@ from howfar.losses.combined import (
 from howfar.losses.depth import berhu_loss, l1_loss, log_rmse_loss, silog_loss
 from howfar.losses.segmentation import cross_entropy
 from howfar.losses.ssi import seed001_simplified_loss, ssi_loss
-from howfar.train.feed import NO_LABEL, Batch
 from howfar.train.recipe import Recipe
 
+if TYPE_CHECKING:
+    from howfar.train.depth import DepthBatch
+
+NO_LABEL = 255
+"""Pixels whose class is unknown."""
 Loss = Callable[..., Tensor]
-Objective = Callable[[Mapping[str, Tensor], Batch], Tensor]
+Objective = Callable[[Mapping[str, Tensor], "DepthBatch"], Tensor]
 
 LOSSES: dict[str, Loss] = {
     "report": report_loss,
@@ -48,13 +52,16 @@ def objective(recipe: Recipe) -> Objective:
     known = (*LOSSES, SLIDES)
     if recipe.loss not in known:
         raise UsageError(f"loss {recipe.loss!r} is unknown; use one of {', '.join(known)}")
-    options: dict[str, Any] = dict(recipe.loss_options)
 
-    def value(outputs: Mapping[str, Tensor], batch: Batch) -> Tensor:
+    def value(outputs: Mapping[str, Tensor], batch: DepthBatch) -> Tensor:
+        options: dict[str, Any] = dict(recipe.loss_options)
+        if batch.weights is not None:
+            options["weights"] = batch.weights
         try:
             loss = _depth_loss(recipe.loss, outputs["depth"], batch, options)
         except TypeError as error:
-            raise UsageError(f"recipe {recipe.name}: loss_options {options}: {error}") from error
+            given = ", ".join(options)
+            raise UsageError(f"recipe {recipe.name}: loss with {given}: {error}") from error
         if "semantics" in outputs and batch.labels is not None and recipe.semantic_weight:
             labels = cross_entropy(outputs["semantics"], batch.labels, ignore=NO_LABEL)
             loss = loss + recipe.semantic_weight * labels
@@ -63,7 +70,7 @@ def objective(recipe: Recipe) -> Objective:
     return value
 
 
-def _depth_loss(name: str, depth: Tensor, batch: Batch, options: Mapping[str, Any]) -> Tensor:
+def _depth_loss(name: str, depth: Tensor, batch: DepthBatch, options: Mapping[str, Any]) -> Tensor:
     if name == SLIDES:
         return seed001_simplified_loss(
             depth, batch.target, batch.valid, images=batch.images, **options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from howfar.core.preprocess import Preprocess
+from howfar.core.preprocess import Fit, Preprocess
 from howfar.errors import UsageError
 from howfar.train.recipe import Recipe
 
@@ -163,9 +163,84 @@ _ALL = (
         data="Virtual KITTI 1.3.1: 0001, 0018, 0020 to train, 0006 to validate, 0002 to test",
         published="VKITTI 0002: log1p RMSE .23945, RMSE 6.50301 m; KITTI val. .76492, 11.64267",
     ),
+    Recipe(
+        name="depth-mancini-stressed",
+        source="paper 004 (its third model: depth_mancini with a semantic mask in the loss)",
+        net="depth-mancini",
+        preprocess=Preprocess(256, 160, channels="BGR"),
+        target="metres",
+        loss="log-rmse",
+        stressed=("traffic light", "traffic sign", "tree", "vegetation", "car", "van", "truck"),
+        optimiser="adam",
+        lr=1e-4,
+        clip_norm=1.0,
+        batch=32,
+        epochs=40,
+        init="encoder",
+        max_depth_m=40.0,
+        clamp=True,
+        protocol="vkitti-scene0002",
+        monitor="rmse_log1p",
+        seed=123,
+        data="Virtual KITTI 1.3.1: 0001, 0018, 0020 to train, 0006 to validate, 0002 to test",
+        published="none of its own",
+    ),
 )
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
+LOW = {"box": 0.05, "obj": 1.0, "cls": 0.5}, {"scale": 0.5, "mixup": 0.0}, 0.01
+MED = {"box": 0.05, "obj": 0.7, "cls": 0.3}, {"scale": 0.9, "mixup": 0.1}, 0.1
+HIGH = MED
+"""YOLOv5's three sets of numbers: weights of the loss, augmentation, last learning rate. `high`
+differs from `med` by copy-paste, which needs outlines of objects and is left out here."""
+
+
+def _yolov5(
+    size: str, numbers: tuple[dict[str, float], dict[str, float], float], published: str
+) -> Recipe:
+    weights, changes, lr_end = numbers
+    return Recipe(
+        name=f"yolov5{size}",
+        source="YOLOv5 v6.0 to v7.0 (report 000 runs it)",
+        task="detection",
+        net="yolov5",
+        net_options={"size": size},
+        preprocess=Preprocess(640, 640, fit=Fit.LETTERBOX),
+        loss="yolov5",
+        loss_options=weights,
+        augment="mosaic",
+        augment_options=changes,
+        optimiser="sgd",
+        optimiser_options={"momentum": 0.937, "nesterov": True},
+        lr=0.01,
+        lr_end=lr_end,
+        weight_decay=5e-4,
+        decay="weights",
+        schedule="linear",
+        warmup_epochs=3,
+        warmup_batches=100,
+        warmup_bias_lr=0.1,
+        warmup_momentum=0.8,
+        clip_norm=10.0,
+        batch=16,
+        nominal_batch=64,
+        epochs=300,
+        ema=0.9999,
+        monitor="fitness",
+        data="COCO train2017, 118,287 pictures; val2017 to validate",
+        published=f"COCO val2017, 640 pixels: AP {published.replace(' ', ', AP50 ')}",
+        remarks="the rate falls with every step, not every epoch; no copy-paste",
+    )
+
+
+_DETECTORS = (
+    _yolov5("n", LOW, ".280 .457"),
+    _yolov5("s", LOW, ".374 .568"),
+    _yolov5("m", HIGH, ".454 .641"),
+    _yolov5("l", HIGH, ".490 .673"),
+    _yolov5("x", HIGH, ".507 .689"),
+)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*_ALL, *_DETECTORS)}
 """Every recipe by its name."""
 
 

@@ -33,16 +33,17 @@ def validate(
     ranger = Ranger(depth=network, semantic=network if card.classes else None)
     protocol = depth_protocol(recipe.protocol, "", recipe.align)
     judge = DepthJudge(System(Variant(recipe.name), ranger, Options()), protocol)
-    _complete(walk(dataset, [judge], limit))
+    need_all(walk(dataset, [judge], limit))
     errors = {name: value for name, value in judge.scores().items() if math.isfinite(value)}
     if card.classes:
         labels = SegmentationJudge(System(Variant(recipe.name), ranger, Options()))
-        _complete(walk(dataset, [labels], limit))
+        need_all(walk(dataset, [labels], limit))
         errors["miou"] = labels.matrix().scores()["miou"]
     return errors
 
 
-def _complete(tally: Tally) -> None:
+def need_all(tally: Tally) -> None:
+    """Raises `DatasetError` where a picture was not measured."""
     left = [*tally.failed, *tally.without_truth]
     if left:
         raise DatasetError(
