@@ -64,6 +64,7 @@ class Run:
         settings: what differs from the published recipe.
         seed: of weights and order.
         epochs: in place of the command's.
+        scenes: that it trains on.
     """
 
     study: str
@@ -73,6 +74,7 @@ class Run:
     settings: tuple[str, ...]
     seed: int = 0
     epochs: int | None = None
+    scenes: int = TRAIN
 
     @property
     def folder(self) -> str:
@@ -105,7 +107,8 @@ RECIPE_RUNS = (
         "resnet34-unet",
         "indoor",
         (*SHORT, "net_options.width=0.25", "lr=1e-3"),
-        epochs=20,
+        epochs=10,
+        scenes=4 * TRAIN,
     ),
     Run(
         "recipes",
@@ -135,6 +138,8 @@ RECIPE_RUNS = (
         "unet-diode",
         "indoor",
         (*SHORT, "net_options.width=0.5", "lr=1e-3", "loss_options.mare_weight=0.05"),
+        epochs=10,
+        scenes=2 * TRAIN,
     ),
     Run("recipes", "depth-mancini", "depth-mancini", "street", VGG),
     Run("recipes", "ds-net", "ds-net", "street", LABELS),
@@ -156,12 +161,11 @@ class Worlds:
     """Scenes of each world and part, rendered once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Records[int]] = {}
+        self._known: dict[tuple[str, str, int], Records[int]] = {}
 
-    def get(self, world: str, part: str) -> Dataset:
+    def get(self, world: str, part: str, count: int) -> Dataset:
         """`part` is a key of `SEEDS`."""
-        if (world, part) not in self._known:
-            count = {"train": TRAIN, "choose": CHOOSE, "test": TEST}[part]
+        if (world, part, count) not in self._known:
             found = scenes(count, SEEDS[part], world, *SIZE)
             samples = [
                 Sample(
@@ -170,8 +174,8 @@ class Worlds:
                 for i, s in enumerate(found)
             ]
             items = tuple(range(count))
-            self._known[world, part] = Records(f"{world} {part}", items, samples.__getitem__)
-        return self._known[world, part]
+            self._known[world, part, count] = Records(f"{world} {part}", items, samples.__getitem__)
+        return self._known[world, part, count]
 
 
 class Constant:
@@ -224,13 +228,16 @@ def do(run: Run, worlds: Worlds, out: Path, epochs: int) -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     recipe = overridden(run.resolved(), [f"epochs={run.epochs or epochs}"])
-    training, choose = worlds.get(run.world, "train"), worlds.get(run.world, "choose")
+    training, choose = (
+        worlds.get(run.world, "train", run.scenes),
+        worlds.get(run.world, "choose", CHOOSE),
+    )
     began = time.perf_counter()
     job = Job(recipe, training, folder, choose, workers=1, cpu=True)
     state = train(job)
     took = time.perf_counter() - began
     best = load_checkpoint(folder / "best.pt")
-    test = worlds.get(run.world, "test")
+    test = worlds.get(run.world, "test", TEST)
     errors = validate(best.module(), best.card, recipe, test)
     assert best.card.depth_kind is not None
     record = {
@@ -241,6 +248,7 @@ def do(run: Run, worlds: Worlds, out: Path, epochs: int) -> None:
         "minutes": took / 60,
         "steps": state.step,
         "epochs": state.epoch,
+        "scenes": run.scenes,
         "images": state.step * recipe.batch * recipe.accumulate,
         "parameters": sum(v.numel() for v in best.module().parameters()),
         "errors": errors,
