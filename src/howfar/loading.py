@@ -28,7 +28,7 @@ B = TypeVar("B")
 
 RUNTIMES = ("auto", "onnx", "openvino")
 PRECISIONS = ("auto", "float32")
-WEIGHTS_SUFFIXES = (".pt", ".pth", ".safetensors")
+WEIGHTS_SUFFIXES = (".pt", ".pth", ".safetensors", ".weights")
 """Of files that run in PyTorch; `howfar.nets.files` reads them."""
 
 

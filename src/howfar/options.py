@@ -15,7 +15,7 @@ from howfar.core.scale import GivenScale, ScaleRequest, parse_scale
 from howfar.errors import UsageError
 from howfar.models.network import DetectOptions
 
-NUMBERS = ("conf", "iou", "max_det", "min_distance", "max_distance", "focal_px", "fov_deg")
+NUMBERS = ("conf", "iou", "max_det", "diou", "min_distance", "max_distance", "focal_px", "fov_deg")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Options:
     classes: tuple[str, ...] | None = None
     multi_label: bool = False
     agnostic: bool = False
+    diou: float = 0.0
     min_distance: float | None = None
     max_distance: float | None = None
     by: str = "z"
@@ -55,7 +56,7 @@ class Options:
             if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
                 raise UsageError(f"{name} is {value!r}; give a number")
         self._check_filter()
-        self.detect  # noqa: B018 - checks conf, iou and max_det
+        self.detect  # noqa: B018 - checks conf, iou, max_det and diou
         if self.focal_px is not None and self.fov_deg is not None:
             raise UsageError("give either focal_px or fov_deg, not both")
 
@@ -80,6 +81,7 @@ class Options:
             max_det=self.max_det,
             multi_label=self.multi_label,
             agnostic=self.agnostic,
+            diou=self.diou,
         )
 
     @property

@@ -74,9 +74,9 @@ class Ranger:
             options: see below.
 
         Options: `conf` (.25), `iou` (.6), `max_det` (300), `classes` (names), `multi_label`,
-        `agnostic`, `min_distance` and `max_distance` in metres, inclusive, `by` ("z" or "range"),
-        `stat` (`Statistic`), `focal_px` or `fov_deg`, `scale` (text as on the command line, or a
-        request of `howfar.core.scale`).
+        `agnostic`, `diou` (0), `min_distance` and `max_distance` in metres, inclusive, `by` ("z"
+        or "range"), `stat` (`Statistic`), `focal_px` or `fov_deg`, `scale` (text as on the command
+        line, or a request of `howfar.core.scale`).
 
         Returns a `Result`, or a list of them for a list. Raises `UsageError`, `PictureError`,
         `ScaleError` or `ModelError`.

@@ -52,3 +52,27 @@ def test_class_aware_and_agnostic():
 def test_empty_boxes_do_not_suppress():
     boxes = as_boxes([[5, 5, 5, 5], [5, 5, 5, 5]])
     assert len(nms(boxes, np.array([0.9, 0.8], np.float32))) == 2
+
+
+def plain_diou(a, b, beta):
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    inter = np.prod(np.maximum(high - low, 0))
+    union = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - inter
+    rho = np.sum(((a[:2] + a[2:]) / 2 - (b[:2] + b[2:]) / 2) ** 2)
+    c = np.sum((np.maximum(a[2:], b[2:]) - np.minimum(a[:2], b[:2])) ** 2)
+    return inter / union - (rho / c) ** beta
+
+
+@pytest.mark.parametrize("beta", [0.6, 1.0])
+def test_distant_centres_lower_the_overlap(beta):
+    rng = np.random.default_rng(1)
+    start = rng.uniform(0, 60, (200, 2))
+    boxes = as_boxes(np.concatenate([start, start + rng.uniform(5, 40, (200, 2))], axis=1))
+    scores = rng.permutation(200).astype(np.float32) / 200
+    kept = []
+    for i in np.argsort(-scores):
+        if all(plain_diou(boxes[i], boxes[j], beta) <= 0.3 for j in kept):
+            kept.append(int(i))
+    found = nms(boxes, scores, None, 0.3, 1000, diou=beta)
+    assert found.tolist() == kept
+    assert len(found) > len(nms(boxes, scores, None, 0.3, 1000))

@@ -68,6 +68,15 @@ def predict(
             rich_help_panel=NETWORKS,
         ),
     ] = 0.6,
+    diou: Annotated[
+        float,
+        typer.Option(
+            "--nms-diou",
+            help="Exponent by which distant centres lower the overlap (darknet: .6); 0 is plain "
+            "IoU.",
+            rich_help_panel=NETWORKS,
+        ),
+    ] = 0.0,
     max_det: Annotated[
         int, typer.Option(help="Most objects of a picture.", rich_help_panel=NETWORKS)
     ] = 300,
@@ -216,6 +225,7 @@ def predict(
         {
             "conf": conf,
             "iou": iou,
+            "diou": diou,
             "max_det": max_det,
             "classes": tuple(split_commas(classes)) if classes is not None else None,
             "agnostic": agnostic,

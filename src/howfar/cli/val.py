@@ -60,6 +60,13 @@ Conf = Annotated[
 Iou = Annotated[
     float, typer.Option(help="Overlap above which boxes suppress.", rich_help_panel=WHAT)
 ]
+Diou = Annotated[
+    float,
+    typer.Option(
+        help="Exponent by which distant centres lower the overlap (darknet: .6); 0 is plain IoU.",
+        rich_help_panel=WHAT,
+    ),
+]
 MaxDet = Annotated[int, typer.Option(help="Most objects of a picture.", rich_help_panel=WHAT)]
 Imgsz = Annotated[
     str | None,
@@ -158,6 +165,7 @@ def val_detection(
     detector: Detector = None,
     conf: Conf = None,
     iou: Iou = 0.6,
+    nms_diou: Diou = 0.0,
     max_det: MaxDet = 100,
     imgsz: Imgsz = None,
     runtime: RuntimeName = "auto",
@@ -178,6 +186,7 @@ def val_detection(
         detector=_either(model, detector, "detector"),
         conf=conf,
         iou=iou,
+        nms_diou=nms_diou,
         max_det=max_det,
         imgsz=imgsz,
         runtime=runtime,
@@ -204,6 +213,7 @@ def val_objects(
     max_distance: MaxDistance = None,
     conf: Conf = None,
     iou: Iou = 0.6,
+    nms_diou: Diou = 0.0,
     max_det: MaxDet = 100,
     imgsz: Imgsz = None,
     runtime: RuntimeName = "auto",
@@ -244,6 +254,7 @@ def val_objects(
         max_distance=max_distance,
         conf=conf,
         iou=iou,
+        nms_diou=nms_diou,
         max_det=max_det,
         imgsz=imgsz,
         runtime=runtime,

@@ -178,6 +178,7 @@ class Loader:
             {
                 "conf": conf,
                 "iou": variant.iou,
+                "diou": variant.nms_diou,
                 "max_det": variant.max_det,
                 "stat": variant.stat,
                 "scale": variant.scale,

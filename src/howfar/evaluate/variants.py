@@ -24,7 +24,7 @@ class Variant:
             the labelled boxes, `depth="truth"` the true depth map.
         join, stat, scale, max_distance: as in `howfar predict`.
         conf: least score; None is `EVERYTHING` for detection and `USUAL` for objects.
-        iou, max_det: of the non-maximum suppression.
+        iou, max_det, nms_diou: of the non-maximum suppression.
         imgsz: input size of the detector: `640`, or `384x640` (height x width).
         runtime, precision, threads: as in `howfar predict`.
     """
@@ -40,6 +40,7 @@ class Variant:
     conf: float | None = None
     iou: float = 0.6
     max_det: int = 100
+    nms_diou: float = 0.0
     imgsz: str | None = None
     runtime: str = "auto"
     precision: str = "auto"
@@ -51,6 +52,7 @@ _NUMBERS: dict[str, Callable[[str], Any]] = {
     "conf": float,
     "iou": float,
     "max_det": int,
+    "nms_diou": float,
     "threads": int,
 }
 

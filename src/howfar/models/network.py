@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -81,6 +82,7 @@ class DetectOptions:
         classes: class names to keep, or None for all.
         multi_label: one box may be several classes, as COCO's evaluation wants.
         agnostic: suppress across classes.
+        diou: exponent of the distance of centres in suppression, see `howfar.core.nms.nms`.
     """
 
     conf: float = 0.25
@@ -89,8 +91,11 @@ class DetectOptions:
     classes: tuple[str, ...] | None = None
     multi_label: bool = False
     agnostic: bool = False
+    diou: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.diou < math.inf:
+            raise UsageError(f"diou is {self.diou}; give 0 (plain IoU) or a positive exponent")
         for name in ("conf", "iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; give a number in 0..1")
@@ -173,7 +178,7 @@ class Network:
         if self.card.decoder in NEEDS_NMS:
             groups = None if options.agnostic else ids
             limit = options.max_det if options.multi_label else max(len(boxes), 1)
-            order = nms(boxes, scores, groups, options.iou, limit)
+            order = nms(boxes, scores, groups, options.iou, limit, options.diou)
         else:
             order = np.argsort(-scores, kind="stable")
         if not options.multi_label:

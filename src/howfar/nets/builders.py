@@ -10,11 +10,13 @@ from torch import nn
 
 from howfar.errors import UsageError
 from howfar.nets.blocks import InputSize
+from howfar.nets.darknet import darknet
 from howfar.nets.depthnet import DepthNet, depthnet
 from howfar.nets.hybrid import HybridCnn, hybrid_cnn
 from howfar.nets.mancini import VggDepth, depth_mancini, ds_net
 from howfar.nets.resnet_unet import ResNetUNet, resnet34_unet
 from howfar.nets.unet import UNet, plain_unet, unet_diode, unet_nyu
+from howfar.nets.yolov4 import yolov4
 from howfar.nets.yolov5 import YoloV5, yolov5
 
 NETS: dict[str, Callable[..., nn.Module]] = {
@@ -27,6 +29,8 @@ NETS: dict[str, Callable[..., nn.Module]] = {
     "depth-mancini": depth_mancini,
     "ds-net": ds_net,
     "yolov5": yolov5,
+    "yolov4": yolov4,
+    "darknet": darknet,
 }
 """The function that builds each network."""
 
@@ -40,6 +44,8 @@ INPUTS: dict[str, InputSize] = {
     "depth-mancini": VggDepth.input_size,
     "ds-net": VggDepth.input_size,
     "yolov5": YoloV5.input_size,
+    "yolov4": InputSize(32),
+    "darknet": InputSize(1),
 }
 """Which pictures each network takes."""
 

@@ -21,9 +21,10 @@ from howfar.evaluate.detection import DetectionJudge
 from howfar.evaluate.frames import walk
 from howfar.evaluate.systems import System
 from howfar.evaluate.variants import Variant
-from howfar.losses.detection import DetectionLoss, yolov5_loss
+from howfar.losses.detection import DetectionLoss, yolov4_loss, yolov5_loss
 from howfar.models.card import Decoder, ModelCard
 from howfar.models.network import Network
+from howfar.nets.darknet import Darknet
 from howfar.nets.detector import Detector
 from howfar.options import Options
 from howfar.pipeline import Ranger
@@ -132,6 +133,8 @@ class DetectionTask:
         levels = list(outputs.values())
         places = detector.anchors_px, detector.strides
         try:
+            if isinstance(module, Darknet):
+                return yolov4_loss(levels, batch.targets, *places, module.scale_xy)
             return yolov5_loss(levels, batch.targets, *places, **self._weights(detector, batch))
         except TypeError as error:
             given = ", ".join(self.recipe.loss_options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from howfar.core.preprocess import Fit, Preprocess
+from howfar.core.resize import CORNERS
 from howfar.errors import UsageError
 from howfar.train.recipe import Recipe
 
@@ -238,6 +239,40 @@ _DETECTORS = (
     _yolov5("m", HIGH, ".454 .641"),
     _yolov5("l", HIGH, ".490 .673"),
     _yolov5("x", HIGH, ".507 .689"),
+    Recipe(
+        name="yolov4",
+        source="YOLOv4 (arXiv 2004.10934; README 003)",
+        task="detection",
+        net="yolov4",
+        preprocess=Preprocess(608, 608, interpolation=CORNERS),
+        loss="yolov4",
+        augment="mosaic",
+        augment_options={
+            "mosaic": 0.5,
+            "hue": 0.1,
+            "saturation": 0.5,
+            "value": 0.5,
+            "translate": 0.2,
+            "scale": 0.2,
+        },
+        multi_scale=0.4,
+        optimiser="sgd",
+        optimiser_options={"momentum": 0.949},
+        lr=1.3e-3,
+        weight_decay=5e-4,
+        decay="weights",
+        schedule="steps",
+        lr_steps=((216, 1.3e-4), (243, 1.3e-5)),
+        warmup_batches=8000,
+        warmup_power=4.0,
+        batch=8,
+        accumulate=8,
+        epochs=271,
+        monitor="fitness",
+        data="COCO train2017 (500,500 steps of 64 pictures, started from yolov4.conv.137)",
+        published="COCO, 608 pixels: AP .435, AP50 .657",
+        remarks="our mosaic for darknet's; the burn-in counts forward passes, 1000 steps of 8",
+    ),
 )
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*_ALL, *_DETECTORS)}

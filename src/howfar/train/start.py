@@ -8,6 +8,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from howfar.errors import ModelError, UsageError
+from howfar.nets.darknet import Darknet
+from howfar.nets.darknet_weights import load_darknet_weights
 from howfar.nets.encoders import load_encoder
 from howfar.nets.files import open_weights
 from howfar.train.recipe import Recipe
@@ -47,7 +49,27 @@ def start_from(
         if recipe.init == "encoder" and encoder is not None:
             load_encoder(module, encoder)
         return Started()
+    if weights.suffix == ".weights" or ".conv." in weights.name:
+        if not isinstance(module, Darknet):
+            raise UsageError(f"{weights}: darknet weights are for yolov4, not for {recipe.net}")
+        return _from_darknet(module, weights)
     return transfer(module, dict(open_weights(weights).weights), weights)
+
+
+def _from_darknet(module: Darknet, path: Path) -> Started:
+    """From a backbone, or a whole network, perhaps of other classes."""
+    before = set(module.state_dict())
+    try:
+        filled = load_darknet_weights(module, path)
+        taken = {f"layers.{i}" for i in list(module.layers)[:filled]}
+        left = [n for n in before if n.rsplit(".", 2)[0] not in taken]
+        return Started(len(before) - len(left), tuple(sorted(left)))
+    except ModelError as error:
+        try:
+            whole = open_weights(path)
+        except ModelError:
+            raise error from None
+        return transfer(module, dict(whole.weights), path)
 
 
 def transfer(module: nn.Module, given: dict[str, Tensor], path: Path) -> Started:
