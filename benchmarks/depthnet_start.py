@@ -20,9 +20,8 @@ from howfar.data.sample import Sample
 from howfar.data.synthetic.world import scenes
 from howfar.nets.builders import build
 from howfar.nets.checkpoint import load_checkpoint
+from howfar.train.depth import DepthTask
 from howfar.train.feed import Feed
-from howfar.train.loop import output_shapes
-from howfar.train.objectives import objective
 from howfar.train.recipe import overridden
 from howfar.train.recipes import RECIPES
 
@@ -48,7 +47,7 @@ def trained_row(path: Path, data: Dataset) -> str:
     """One line about a checkpoint."""
     module = load_checkpoint(path).module()
     recipe = overridden(RECIPES["depthnet"], ["batch=16"])
-    batch = next(Feed(data, recipe, output_shapes(module, recipe)["depth"][1:]).epoch(0))
+    batch = next(Feed(data, recipe, DepthTask(recipe, data, module)).epoch(0))
     with torch.no_grad():
         code, depth = module.encoder(batch.images), module(batch.images)["depth"]
     over = code.std(dim=0).mean(), depth.std(dim=0).mean(), depth.mean(dim=0).std()
@@ -60,10 +59,11 @@ def row(name: str, he: bool, data: Dataset) -> str:
     torch.manual_seed(0)
     recipe = overridden(RECIPES["depthnet"], ["batch=16"])
     module = build("depthnet", he_init=he)
-    batch = next(Feed(data, recipe, output_shapes(module, recipe)["depth"][1:]).epoch(0))
+    task = DepthTask(recipe, data, module)
+    batch = next(Feed(data, recipe, task).epoch(0))
     code = module.encoder(batch.images).detach()
     outputs = module(batch.images)
-    objective(recipe)(outputs, batch).backward()
+    task.loss(module, outputs, batch).backward()
     depth = outputs["depth"].detach()
     gradient = next(p.grad for p in module.parameters() if p.dim() == 4)
     assert gradient is not None

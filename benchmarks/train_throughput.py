@@ -24,12 +24,14 @@ import torch
 from howfar.data.address import open_dataset
 from howfar.data.dataset import Dataset, Records
 from howfar.nets.builders import build
-from howfar.train.feed import Batch, Feed
-from howfar.train.loop import Job, label_names, make_optimiser, output_shapes, train
-from howfar.train.objectives import objective
+from howfar.train.detection import resolved
+from howfar.train.feed import Feed
+from howfar.train.loop import Job, make_task, train
+from howfar.train.optimiser import make_optimiser
 from howfar.train.precision import uses_bf16
 from howfar.train.recipe import Recipe, overridden
 from howfar.train.recipes import RECIPES
+from howfar.train.task import Batch, Task
 
 SIZES = {
     "unet-nyu": ("preprocess.width=320", "preprocess.height=240", "batch=4"),
@@ -39,7 +41,14 @@ SIZES = {
     "depthnet": ("batch=16",),
     "unet-diode": ("preprocess.width=160", "preprocess.height=160", "batch=4"),
     "depth-mancini": ("net_options.width=0.5", "batch=4"),
-    "ds-net": ("net_options.width=0.5", "batch=4"),
+    "ds-net": ("net_options.width=0.5", "net_options.classes=50", "batch=4"),
+    "depth-mancini-stressed": ("net_options.width=0.5", "batch=4"),
+    "yolov5n": ("preprocess.width=320", "preprocess.height=256", "batch=8", "nominal_batch=8"),
+    "yolov5s": ("preprocess.width=320", "preprocess.height=256", "batch=4", "nominal_batch=4"),
+    "yolov4": (
+        *("preprocess.width=320", "preprocess.height=256", "batch=4", "accumulate=1"),
+        *("net_options.width=0.25", "multi_scale=0"),
+    ),
 }
 """What differs from the published recipe, so that a round takes seconds."""
 
@@ -64,7 +73,7 @@ def ours(recipe: Recipe, data: Dataset, steps: int) -> tuple[float, float]:
     return float(np.mean(speed)), float(np.mean([float(row["wait_share"]) for row in rows]))
 
 
-def plain(recipe: Recipe, batch: Batch, steps: int, naive: bool) -> float:
+def plain(recipe: Recipe, task: Task, batch: Batch, steps: int, naive: bool) -> float:
     """Images/s of a plain loop over one batch."""
     torch.manual_seed(0)
     module = build(recipe.net, **recipe.net_options)
@@ -73,7 +82,7 @@ def plain(recipe: Recipe, batch: Batch, steps: int, naive: bool) -> float:
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = images.contiguous(memory_format=torch.channels_last)
     batch = replace(batch, images=images)
-    optimiser, loss = make_optimiser(module, recipe), objective(recipe)
+    optimiser = make_optimiser(module, recipe)
     bf16 = uses_bf16(recipe.precision, torch.device("cpu"))
     began = 0.0
     for step in range(steps + 2):
@@ -81,8 +90,7 @@ def plain(recipe: Recipe, batch: Batch, steps: int, naive: bool) -> float:
             began = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16 and not naive):
             outputs = module(images)
-        value = loss({name: out.float() for name, out in outputs.items()}, batch)
-        value.backward()
+        task.loss(module, {name: out.float() for name, out in outputs.items()}, batch).backward()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
     return steps * len(batch.ids) / (time.perf_counter() - began)
@@ -92,7 +100,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", default=list(RECIPES))
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--only", nargs="*", default=list(SIZES))
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     data = in_memory(open_dataset("synthetic:mixed?count=64&size=320x240"))
@@ -100,17 +109,14 @@ def main() -> None:
     print("| recipe | ours | plain | naive fp32 | ours / plain | ours / naive | wait |")
     print("|---|---|---|---|---|---|---|")
     for name in asked.only:
-        recipe = overridden(RECIPES[name], ["epochs=1000", *SIZES[name]])
-        shapes = output_shapes(build(recipe.net, **recipe.net_options), recipe)
-        labels = label_names(shapes["semantics"][0], data) if "semantics" in shapes else ()
-        feed = Feed(data, recipe, shapes["depth"][1:], labels)
-        batch = next(feed.epoch(0))
+        recipe = resolved(overridden(RECIPES[name], ["epochs=1000", *SIZES[name]]), data)
+        task = make_task(recipe, data, build(recipe.net, **recipe.net_options))
+        batch = next(Feed(data, recipe, task).epoch(0))
         rows = []
         for _ in range(asked.rounds):
-            speed, wait = ours(recipe, data, 30)
-            rows.append(
-                (speed, plain(recipe, batch, 10, False), plain(recipe, batch, 10, True), wait)
-            )
+            speed, wait = ours(recipe, data, asked.steps + 10)
+            others = [plain(recipe, task, batch, asked.steps // 2, n) for n in (False, True)]
+            rows.append((speed, *others, wait))
         found = np.array(rows)
         o, p, n, w = np.median(found, axis=0)
         ratio_p, ratio_n = (

@@ -12,14 +12,15 @@ from typer.testing import CliRunner
 
 from howfar.cli import app
 from howfar.core.image import Image
-from howfar.core.preprocess import Preprocess
+from howfar.core.preprocess import Fit, Preprocess
 from howfar.errors import ModelError, UsageError
-from howfar.export import export_checkpoint
+from howfar.export import Suppression, export_checkpoint
 from howfar.loading import load
 from howfar.models.card import METADATA_KEY, ModelCard
 from howfar.nets.builders import build
 from howfar.nets.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from howfar.runtimes.onnx import OnnxRuntime
+from howfar.train.detection import detector_card
 from howfar.train.recipes import RECIPES
 from howfar.train.targets import recipe_card
 
@@ -106,3 +107,75 @@ def test_the_command_prints_what_it_measured(tmp_path: Path) -> None:
     record = json.loads(found.stdout)
     assert record["file"] == str(tmp_path / "a.onnx")
     assert record["difference"]["depth"]["largest"] < 1e-4
+
+
+def detector(path: Path) -> Path:
+    torch.manual_seed(0)
+    recipe = replace(
+        RECIPES["yolov5n"],
+        classes=("a", "b", "c"),
+        preprocess=Preprocess(96, 64, fit=Fit.LETTERBOX),
+    )
+    options = {"size": "n", "classes": 3}
+    module = build("yolov5", **options)
+    for layer in module.modules():  # so that every place gives other numbers
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                torch.nn.init.zeros_(layer.bias)
+    save_checkpoint(path, Checkpoint("yolov5", options, detector_card(recipe), module.state_dict()))
+    return path
+
+
+def found_by(path: Path, picture: Image, **options: float) -> list[tuple[str, float, list[float]]]:
+    ranger = load(detector=path, depth=None, runtime="onnx", threads=1)
+    return [(o.label, o.score, list(o.box)) for o in ranger(picture, **options).objects]
+
+
+def alike(a: tuple[str, float, list[float]], b: tuple[str, float, list[float]]) -> bool:
+    near = np.allclose(a[2], b[2], atol=0.05)
+    return a[0] == b[0] and near and a[1] == pytest.approx(b[1], abs=1e-3)
+
+
+def test_detectors_are_exported_raw_and_with_suppression(tmp_path: Path) -> None:
+    source, picture = detector(tmp_path / "a.pt"), pictures(1)[0]
+    raw = export_checkpoint(source, tmp_path / "raw.onnx")
+    assert raw.difference["output"][0] < 1e-5
+    runtime = OnnxRuntime(raw.path, 1)
+    assert runtime.run({"images": np.zeros((2, 3, 64, 96), np.float32)})["output"].shape == (
+        2,
+        378,
+        8,
+    )
+    expected = found_by(source, picture)
+    assert len(expected) > 20
+    done = export_checkpoint(source, tmp_path / "nms.onnx", nms=Suppression(0.25, 0.6, 300))
+    for path in (raw.path, done.path):
+        given = found_by(path, picture)
+        assert abs(len(given) - len(expected)) <= 3  # scores and overlaps at the very threshold
+        same = sum(any(alike(a, b) for b in expected) for a in given)
+        assert same >= len(given) - 3
+    few = export_checkpoint(source, tmp_path / "few.onnx", nms=Suppression(0.3, 0.6, 4))
+    found = OnnxRuntime(few.path, 1).run({"images": np.zeros((1, 3, 64, 96), np.float32)})
+    assert found["output"].shape == (1, 4, 6)
+    none = export_checkpoint(source, tmp_path / "none.onnx", nms=Suppression(1.0, 0.6, 4))
+    assert found_by(none.path, picture) == []
+
+
+def test_detectors_of_another_size_and_precision(tmp_path: Path) -> None:
+    source = detector(tmp_path / "a.pt")
+    small = export_checkpoint(source, tmp_path / "small.onnx", imgsz=(32, 64))
+    assert OnnxRuntime(small.path, 1).inputs[0].shape[1:] == (3, 32, 64)
+    half = export_checkpoint(source, tmp_path / "half.onnx", "fp16")
+    assert half.difference["output"][1] < 0.01
+    quantised = export_checkpoint(source, tmp_path / "int8.onnx", "int8", pictures(8))
+    assert quantised.megabytes < 0.5 * small.megabytes
+    assert quantised.difference["output"][1] < 0.1
+
+
+def test_suppression_is_for_detectors(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="YOLO detectors only"):
+        export_checkpoint(checkpoint(tmp_path / "a.pt"), tmp_path / "a.onnx", nms=Suppression())
+    with pytest.raises(UsageError, match="conf is 2"):
+        Suppression(conf=2)
+    assert not (tmp_path / "a.onnx").exists()

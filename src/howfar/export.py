@@ -22,7 +22,10 @@ from torch import Tensor, nn
 
 from howfar.core.image import Image, RgbArray
 from howfar.errors import ModelError, OutputError, UsageError
-from howfar.models.card import METADATA_KEY, ModelCard
+from howfar.export_nms import add_nms
+from howfar.loading import sized
+from howfar.models.card import METADATA_KEY, ModelCard, Task
+from howfar.models.network import DetectOptions
 from howfar.nets.files import open_weights
 from howfar.runtimes.onnx import OnnxRuntime
 from howfar.runtimes.torch import INPUT, TorchRuntime
@@ -53,18 +56,38 @@ class Exported:
     pictures: int
 
 
+@dataclass(frozen=True)
+class Suppression:
+    """Non-maximum suppression inside the file; see `howfar.export_nms.add_nms`."""
+
+    conf: float = 0.25
+    iou: float = 0.6
+    max_det: int = 300
+
+    def __post_init__(self) -> None:
+        DetectOptions(conf=self.conf, iou=self.iou, max_det=self.max_det)  # checks them
+
+
 def export_checkpoint(
-    checkpoint: Path, out: Path, precision: str = "fp32", images: Sequence[Image] = ()
+    checkpoint: Path,
+    out: Path,
+    precision: str = "fp32",
+    images: Sequence[Image] = (),
+    imgsz: int | tuple[int, int] | None = None,
+    nms: Suppression | None = None,
 ) -> Exported:
     """Write a checkpoint as ONNX with its card, and compare it with PyTorch.
 
     Args:
-        checkpoint: file of `howfar train`.
+        checkpoint: file of `howfar train`, or of others that `open_weights` reads.
         out: ONNX file; it is whole or not there.
         precision: `fp32`; `fp16`: weights and arithmetic, inputs and outputs stay float32; `int8`:
             static quantisation, weights per channel.
         images: pictures to compare on; for `int8` they also calibrate the ranges, so at least
             one is needed (some dozens are usual).
+        imgsz: input size of the file in pixels, or (height, width), in place of the card's.
+        nms: the file gives finished boxes, for one picture at a time; differences are measured
+            before that.
 
     Raises `UsageError` for unknown precisions and missing pictures, `ModelError` where the file
     cannot be read, exported or differs from PyTorch by more than `TOLERANCE` in fp32.
@@ -76,6 +99,8 @@ def export_checkpoint(
     found = open_weights(checkpoint)
     module, half = found.module(), precision == "fp16"
     card = replace(found.card, precision=PRECISIONS[precision])
+    if imgsz is not None:
+        card = replace(card, preprocess=sized(card.preprocess, imgsz))
     pictures = [image.pixels for image in images] or [_noise(card)]
     feeds = [np.asarray(card.preprocess(pixels)[0], np.float32) for pixels in pictures]
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +108,7 @@ def export_checkpoint(
         graph = Path(folder) / "network.onnx"
         write_onnx(copy.deepcopy(module).half() if half else module, feeds[0], graph)
         if precision == "int8":
-            graph = to_int8(graph, feeds)
-        embed_card(graph, card)
+            graph = to_int8(graph, feeds, keep_decoder=card.task is Task.DETECT)
         difference = compare(module, graph, card, feeds)
         worst = max(largest for largest, _ in difference.values())
         if precision == "fp32" and worst > TOLERANCE:
@@ -92,6 +116,7 @@ def export_checkpoint(
                 f"{checkpoint}: the exported network differs from PyTorch by {worst:.2g} of its "
                 f"largest output (allowed: {TOLERANCE}); nothing was written"
             )
+        embed_card(graph, card if nms is None else add_nms(graph, card, **vars(nms)))
         try:
             graph.replace(out)
         except OSError as error:
@@ -134,8 +159,12 @@ def write_onnx(module: nn.Module, feed: npt.NDArray[np.float32], path: Path) -> 
         raise ModelError(f"the network cannot be exported ({_first_line(error)})") from error
 
 
-def to_int8(path: Path, feeds: Sequence[npt.NDArray[np.float32]]) -> Path:
-    """The graph quantised to int8 (QDQ, weights per channel) with ranges from `feeds`."""
+def to_int8(path: Path, feeds: Sequence[npt.NDArray[np.float32]], keep_decoder: bool) -> Path:
+    """The graph quantised to int8 (QDQ, weights per channel) with ranges from `feeds`.
+
+    `keep_decoder` leaves what comes after the last convolutions in float32: 256 steps over the
+    whole input are too few for a detector's box positions.
+    """
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -154,11 +183,25 @@ def to_int8(path: Path, feeds: Sequence[npt.NDArray[np.float32]]) -> Path:
             str(prepared),
             str(target),
             Reader(),
+            nodes_to_exclude=after_convolutions(prepared) if keep_decoder else None,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
     return target
+
+
+def after_convolutions(path: Path) -> list[str]:
+    """Names of the nodes of a graph from which no convolution takes its input."""
+    nodes = onnx.load(path).graph.node
+    wanted: set[str] = set()
+    after = []
+    for node in reversed(nodes):  # a graph lists nodes before those that use them
+        if node.op_type == "Conv" or wanted & set(node.output):
+            wanted |= set(node.input)
+        else:
+            after.append(node.name)
+    return after
 
 
 def embed_card(path: Path, card: ModelCard) -> None:

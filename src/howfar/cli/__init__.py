@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from howfar.cli.benchmark import benchmark
 from howfar.cli.data import data_app
 from howfar.cli.export import export
 from howfar.cli.models import models_app
@@ -28,6 +29,7 @@ app.add_typer(val_app, name="val")
 app.add_typer(data_app, name="data")
 app.command()(train)
 app.command()(export)
+app.command()(benchmark)
 
 
 def _version(show: bool) -> None:

@@ -18,11 +18,24 @@ MOST_IMAGES = 200
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of `howfar train`.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="A checkpoint of `howfar train`, a YOLOv5 file, darknet's .weights."),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The ONNX file. [default: beside the checkpoint]")
     ] = None,
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
+    imgsz: Annotated[
+        str | None, typer.Option(help="Input size of the file: 640, or 384x640 (height x width).")
+    ] = None,
+    nms: Annotated[
+        bool,
+        typer.Option("--nms", help="A detector's file gives finished boxes (1, M, 6)."),
+    ] = False,
+    conf: Annotated[float, typer.Option(help="Least score, with --nms.")] = 0.25,
+    iou: Annotated[float, typer.Option(help="Overlap that suppresses, with --nms.")] = 0.6,
+    max_det: Annotated[int, typer.Option(help="Most boxes, with --nms.")] = 300,
     images: Annotated[
         Path | None,
         typer.Option(help="Folder of pictures to compare on; int8 is calibrated on them."),
@@ -36,16 +49,20 @@ def export(
 ) -> None:
     """Write a trained network as ONNX, with its card inside.
 
-    The file runs at once: `howfar predict --depth FILE`, `howfar val depth --depth FILE`.
+    The file runs at once: `howfar predict --depth FILE` or `--detector FILE`, `howfar val`,
+    `howfar benchmark`.
     """
     for package in ("torch", "onnx", "onnxscript"):
         if importlib.util.find_spec(package) is None:
             raise UsageError("exporting needs PyTorch and onnx; run: pip install 'howfar[train]'")
-    from howfar.export import export_checkpoint
+    from howfar.export import Suppression, export_checkpoint
+    from howfar.loading import parse_imgsz
 
     end = "" if precision == "fp32" else f"-{precision}"
     target = out or checkpoint.with_name(f"{checkpoint.stem}{end}.onnx")
-    done = export_checkpoint(checkpoint, target, precision, _pictures(images))
+    inside = Suppression(conf, iou, max_det) if nms else None
+    pictures = _pictures(images)
+    done = export_checkpoint(checkpoint, target, precision, pictures, parse_imgsz(imgsz), inside)
     errors = _errors(checkpoint, target, data, limit) if data else {}
     record = {
         "file": str(done.path),
@@ -92,18 +109,23 @@ def _errors(
     from howfar.evaluate.run import Request, evaluate
     from howfar.evaluate.systems import Loader
     from howfar.evaluate.variants import Variant
-    from howfar.nets.checkpoint import load_checkpoint
+    from howfar.models.card import Task
+    from howfar.nets.files import open_weights
 
-    recipe = load_checkpoint(checkpoint).recipe
-    variants = tuple(
-        Variant(name, depth=str(path), runtime="onnx")
-        for name, path in (("checkpoint", checkpoint), ("exported", exported))
-    )
+    found = open_weights(checkpoint)
+    detector = found.card.task is Task.DETECT
+    task = "detection" if detector else "depth"
+    variants = []
+    for name, path in (("checkpoint", checkpoint), ("exported", exported)):
+        used = {"detector": str(path)} if detector else {"depth": str(path)}
+        variants.append(Variant(name, runtime="onnx", **used))  # type: ignore[arg-type]
+    protocol, align = found.recipe.get("protocol"), found.recipe.get("align")
     request = Request(
-        "depth", data, variants, recipe.get("protocol"), recipe.get("align"), limit=limit
+        task, data, tuple(variants), *((None, None) if detector else (protocol, align)), limit=limit
     )
-    found = evaluate(request, open_dataset(data), Loader("depth"))
+    compared = evaluate(request, open_dataset(data), Loader(task))
+    names = ("AP", "AP50") if detector else ("abs_rel", "rmse", "delta1")
     return {
-        report.system: {n: report.scores[n] for n in ("abs_rel", "rmse", "delta1")}
-        for report in found.reports()
+        report.system: {name: report.scores[name] for name in names}
+        for report in compared.reports()
     }

@@ -41,6 +41,9 @@ def train(
         int | None,
         typer.Option(min=1, help="Pictures of each validation.", rich_help_panel=DATA),
     ] = None,
+    val_every: Annotated[
+        int, typer.Option(min=1, help="Epochs between validations.", rich_help_panel=DATA)
+    ] = 1,
     encoder: Annotated[
         Path | None,
         typer.Option(
@@ -145,6 +148,7 @@ def train(
         max_minutes=max_minutes,
         save_every=save_every,
         val_limit=val_limit,
+        val_every=val_every,
         workers=workers,
         cache_mb=cache_mb,
         cpu=cpu,

@@ -36,18 +36,32 @@ def resize(
 
 
 def _with_corners(array: npt.NDArray[T], width: int, height: int) -> npt.NDArray[T]:
-    """Pixel i of n takes the value at i (m - 1) / (n - 1) of m."""
-    x = np.linspace(0, array.shape[1] - 1, width, dtype=np.float32)
-    y = np.linspace(0, array.shape[0] - 1, height, dtype=np.float32)
-    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    right = np.minimum(left + 1, array.shape[1] - 1)
-    below = np.minimum(top + 1, array.shape[0] - 1)
-    shape = (-1,) + (1,) * (array.ndim - 2)
-    across, down = (x - left).reshape(shape), (y - top).reshape(-1, 1, *shape[1:])
-    wide = array.astype(np.float32)
-    rows = wide[:, left] * (1 - across) + wide[:, right] * across
-    found = rows[top] * (1 - down) + rows[below] * down
+    """Pixel i of n takes the value at i (m - 1) / (n - 1) of m.
+
+    NumPy, as `cv2.remap` of OpenCV 4 knows 32 places within a pixel, which is wrong by up to 6 of
+    255. Only the rows that are needed are made narrower.
+    """
+    top, below, down = _neighbours(array.shape[0], height)
+    left, right, across = _neighbours(array.shape[1], width)
+    used, places = np.unique(np.concatenate([top, below]), return_inverse=True)
+    rows = array if len(used) == len(array) else array[used]
+    across = across.reshape(-1, *(1,) * (array.ndim - 2))
+    narrow = np.take(rows, left, axis=1) * (1 - across)
+    narrow += np.take(rows, right, axis=1) * across
+    down = down.reshape(-1, *(1,) * (array.ndim - 1))
+    found = narrow[places[:height]] * (1 - down)
+    found += narrow[places[height:]] * down
     if array.dtype == np.uint8:
-        found = np.rint(found)
-    resized: npt.NDArray[T] = found.astype(array.dtype)
+        np.rint(found, out=found)
+    resized: npt.NDArray[T] = found.astype(array.dtype, copy=False)
     return resized
+
+
+def _neighbours(
+    size: int, count: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Pixels before and after each of `count` places spread over `size` pixels, and how far
+    (count,) each place is from the one before, 0..1."""
+    places = np.linspace(0, size - 1, count, dtype=np.float32)
+    before = np.floor(places).astype(np.int64)
+    return before, np.minimum(before + 1, size - 1), places - before.astype(np.float32)

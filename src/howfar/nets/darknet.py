@@ -90,6 +90,11 @@ class Darknet(nn.Module):
         sides = [[y.anchors[m] for m in y.mask] for y in yolos]
         self.register_buffer("anchors", torch.tensor(sides), persistent=False)
         self.input_size = InputSize(max(strides))
+        if cfg.net.width % max(strides) or cfg.net.height % max(strides):
+            raise ModelError(
+                f"[net] width={cfg.net.width} height={cfg.net.height}; this network takes "
+                f"multiples of {max(strides)}"
+            )
         self._kept = needed(cfg)
 
     @property
@@ -146,7 +151,8 @@ def decode(
     classes by sigmoid (facts 1d). Rows by level, anchor, y, x.
     """
     rows = []
-    for raw, anchors, stride, s in zip(levels, anchors_px, strides, scale_xy, strict=True):
+    for level, anchors, stride, s in zip(levels, anchors_px, strides, scale_xy, strict=True):
+        raw = level.float()  # half precision would round positions to half a pixel
         height, width = raw.shape[2:4]
         x = torch.arange(width, device=raw.device, dtype=raw.dtype)
         y = torch.arange(height, device=raw.device, dtype=raw.dtype)
@@ -243,6 +249,8 @@ def _combined(
         sources = [absolute(source, number) for source in layer.layers]
         if len({strides[s] for s in sources}) > 1:
             raise ModelError(f"layer {number}: routes maps of different sizes")
+        if any(channels[s] % layer.groups for s in sources):
+            raise ModelError(f"layer {number}: channels do not divide into {layer.groups} groups")
         return sum(channels[s] for s in sources) // layer.groups, strides[sources[0]]
     source = absolute(layer.source, number)
     if (channels[source], strides[source]) != (channels[-1], strides[-1]):

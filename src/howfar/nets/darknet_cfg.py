@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 from howfar.errors import ModelError
 
 ACTIVATIONS = ("linear", "mish", "leaky", "relu", "logistic", "swish")
+COUNTS = ("filters", "size", "stride", "groups", "classes")
 T = TypeVar("T")
 
 
@@ -148,8 +150,7 @@ def parse_cfg(text: str, source: str = "cfg") -> Cfg:
     sections = _sections(text, source)
     if not sections or sections[0].name not in ("net", "network"):
         raise ModelError(f"{source}: a darknet cfg begins with [net]")
-    head = sections[0]
-    net = Net(*(head.get(key, int, n) for key, n in (("width", 608), ("height", 608))))
+    net = _net(sections[0])
     layers: list[Layer] = []
     for section in sections[1:]:
         if section.name not in _READERS:
@@ -184,10 +185,21 @@ def _sections(text: str, source: str) -> list[_Section]:
     return found
 
 
+def _net(s: _Section) -> Net:
+    net = Net(s.get("width", int, 608), s.get("height", int, 608), s.get("channels", int, 3))
+    if net.width < 1 or net.height < 1:
+        raise ModelError(f"{s.where}: width={net.width} height={net.height}; give at least 1")
+    if net.channels != 3:
+        raise ModelError(f"{s.where}: channels={net.channels}; only 3, of pictures, are supported")
+    return net
+
+
 def _convolution(s: _Section) -> Convolution:
     size = s.get("size", int, 1)
     if size > 1 and not s.get("pad", int, 0):
         raise ModelError(f"{s.where}: convolutions without pad=1 are not supported")
+    if size % 2 == 0:
+        raise ModelError(f"{s.where}: size={size}; only odd sizes are supported")
     return Convolution(
         s.get("filters", int),
         size,
@@ -206,7 +218,12 @@ def _yolo(s: _Section) -> Yolo:
     mask = s.get("mask", _whole)
     if len(numbers) % 2 or not mask or not all(0 <= m < len(pairs) for m in mask):
         raise ModelError(f"{s.where}: mask={mask} does not fit {len(numbers) / 2:g} anchors")
-    return Yolo(mask, pairs, s.get("classes", int), s.get("scale_x_y", float, 1.0))
+    if not all(0 < side < math.inf for side in numbers):
+        raise ModelError(f"{s.where}: anchors={_joined(numbers)}; give positive numbers, in pixels")
+    scale = s.get("scale_x_y", float, 1.0)
+    if not 0 < scale < math.inf:
+        raise ModelError(f"{s.where}: scale_x_y={scale:g}; give a positive number")
+    return Yolo(mask, pairs, s.get("classes", int), scale)
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -231,9 +248,8 @@ _READERS: dict[str, Callable[[_Section], Layer]] = {
 
 def _check(layer: Layer, number: int, where: str) -> None:
     """Refuse what cannot be built."""
-    sizes = {k: v for k, v in vars(layer).items() if k in ("filters", "size", "stride", "classes")}
-    for name, value in sizes.items():
-        if value < 1:
+    for name, value in vars(layer).items():
+        if name in COUNTS and value < 1:
             raise ModelError(f"{where}: {name}={value}; give at least 1")
     if isinstance(layer, Route | Shortcut):
         for source in layer.layers if isinstance(layer, Route) else (layer.source,):
@@ -243,6 +259,11 @@ def _check(layer: Layer, number: int, where: str) -> None:
         raise ModelError(f"{where}: the first layer must be [convolutional]")
     if isinstance(layer, Route) and not layer.layers:
         raise ModelError(f"{where}: route without layers")
+    if isinstance(layer, Route) and not 0 <= layer.group_id < layer.groups:
+        raise ModelError(
+            f"{where}: group_id={layer.group_id}; give 0 to {layer.groups - 1}, as groups="
+            f"{layer.groups}"
+        )
 
 
 def absolute(source: int, number: int) -> int:

@@ -101,6 +101,6 @@ def _numbers(path: Path) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     if not (0 <= major < MAX_MAJOR and 0 <= minor < MAX_MAJOR):
         raise ModelError(f"{path}: no darknet weights (its version would be {major}.{minor})")
     start = 20 if major * 10 + minor >= 2 else 16
-    if (len(content) - start) % 4:
+    if len(content) < start or (len(content) - start) % 4:
         raise ModelError(f"{path}: {len(content)} bytes are no whole float32 numbers: cut off?")
     return np.frombuffer(content, "<f4", offset=start).astype(np.float32)

@@ -57,6 +57,8 @@ def yolov4_cfg(
     """The 162 layers, see `yolov4`."""
     if classes < 1:
         raise UsageError(f"YOLOv4 with {classes} classes; give at least 1")
+    if imgsz < 1:
+        raise UsageError(f"YOLOv4 of imgsz {imgsz}; give a multiple of 32, in pixels")
     pairs = tuple((float(pair[0]), float(pair[1])) for pair in anchors if len(pair) == 2)
     if len(pairs) != 9 or not all(side > 0 for pair in pairs for side in pair):
         raise UsageError("anchors are 9 pairs of positive numbers, in pixels")

@@ -221,7 +221,8 @@ def decode(levels: Sequence[Tensor], anchors_px: Tensor, strides: Sequence[int])
     classes by sigmoid. Rows by level, anchor, y, x (facts 1c).
     """
     rows = []
-    for raw, anchors, stride in zip(levels, anchors_px, strides, strict=True):
+    for level, anchors, stride in zip(levels, anchors_px, strides, strict=True):
+        raw = level.float()  # half precision would round positions to half a pixel
         height, width = raw.shape[2:4]
         x = torch.arange(width, device=raw.device, dtype=raw.dtype)
         y = torch.arange(height, device=raw.device, dtype=raw.dtype)

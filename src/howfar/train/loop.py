@@ -61,6 +61,7 @@ class Job:
         max_minutes: stop after this time; the run can be resumed.
         save_every: optimiser steps between checkpoints within an epoch; 0 only after each epoch.
         val_limit: pictures of each validation.
+        val_every: epochs between validations; the last epoch is always followed by one.
         workers: threads that prepare samples.
         cache_mb: memory for decoded pictures.
         cpu: stay on the CPU.
@@ -77,6 +78,7 @@ class Job:
     max_minutes: float | None = None
     save_every: int = 0
     val_limit: int | None = None
+    val_every: int = 1
     workers: int = 2
     cache_mb: float = 2048
     cpu: bool = False
@@ -183,7 +185,9 @@ class Trainer:
         meter.flush(self)
         if self.state.batch >= sum(self.schedule.groups(self.state.epoch)):
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
-            self._judge(meter)
+            last = self.state.epoch == self.recipe.epochs
+            if last or self.validation is None or self.state.epoch % self.job.val_every == 0:
+                self._judge(meter)
             self._save()
 
     def _groups(self) -> Iterator[tuple[list[Batch], float]]:
