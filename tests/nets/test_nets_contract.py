@@ -6,15 +6,31 @@ import torch
 from fill import filled, picture
 
 from howfar.errors import UsageError
+from howfar.nets.blocks import InputSize
 from howfar.nets.builders import INPUTS, NETS, build
+from howfar.nets.darknet_cfg import cfg_text
+from howfar.nets.yolov4 import yolov4_cfg
 
 WIDTH = 0.125
-OUTPUTS = {name: {"depth": 1} for name in NETS} | {"ds-net": {"depth": 1, "semantics": 30}}
+DETECTORS = {
+    "yolov5": {"size": "n", "classes": 2},
+    "yolov4": {"width": WIDTH, "classes": 2},
+    "darknet": {"cfg": cfg_text(yolov4_cfg(2, WIDTH))},
+}
+DENSE = sorted(NETS.keys() - DETECTORS)
+OUTPUTS = {name: {"depth": 1} for name in DENSE} | {"ds-net": {"depth": 1, "semantics": 30}}
+OUTPUTS |= {name: {"output": 7} for name in DETECTORS}
+NEEDS = INPUTS | {"darknet": InputSize(32)}
+
+
+def small(name):
+    """The network with few weights."""
+    return build(name, **DETECTORS.get(name, {"width": WIDTH}))
 
 
 def size(name):
     """A small (height, width) that the network takes."""
-    need = INPUTS[name]
+    need = NEEDS[name]
     return need.fixed or (2 * need.multiple, 3 * need.multiple)
 
 
@@ -30,11 +46,11 @@ def test_every_network_has_its_input():
     assert INPUTS.keys() == NETS.keys()
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", DENSE)
 def test_forward(name):
     height, width = size(name)
     with torch.no_grad():
-        found = filled(build(name, width=WIDTH))(picture(height, width, batch=3))
+        found = filled(small(name))(picture(height, width, batch=3))
     assert {k: v.shape[1] for k, v in found.items()} == OUTPUTS[name]
     smaller = 2 if name == "hybrid-cnn" else 1
     for value in found.values():
@@ -45,11 +61,28 @@ def test_forward(name):
         assert value.std() > 0
 
 
+@pytest.mark.parametrize("name", DETECTORS)
+def test_forward_of_detectors(name):
+    height, width = size(name)
+    net = filled(small(name))
+    with torch.no_grad():
+        value = net(picture(height, width, batch=3))["output"]
+        raw = net.train()(picture(height, width, batch=3))
+    rows = sum(3 * (height // s) * (width // s) for s in (8, 16, 32))
+    assert value.shape == (3, rows, 7)
+    assert value.dtype == torch.float32
+    assert value.isfinite().all()
+    assert value.std() > 0
+    assert {k: tuple(v.shape) for k, v in raw.items()} == {
+        f"p{s}": (3, 3, height // s, width // s, 7) for s in (8, 16, 32)
+    }
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", NETS)
 def test_backward(name, precision):
     torch.manual_seed(0)
-    net = build(name, width=WIDTH).to(memory_format=torch.channels_last)
+    net = small(name).to(memory_format=torch.channels_last)
     images = picture(*size(name), batch=2).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         found = net(images)
@@ -80,14 +113,14 @@ def memory_breaks(net, images):
 @pytest.mark.parametrize("name", sorted(set(NETS) - {"depthnet"}))
 def test_channels_stay_last(name):
     """Not so in depthnet, whose instance normalisation reorders, at no measurable cost."""
-    net = build(name, width=WIDTH).to(memory_format=torch.channels_last)
+    net = small(name).to(memory_format=torch.channels_last)
     images = picture(*size(name), batch=2).contiguous(memory_format=torch.channels_last)
     assert memory_breaks(net, images) == []
 
 
 @pytest.mark.parametrize("name", NETS)
 def test_odd_sizes_are_refused(name):
-    net, need = build(name, width=WIDTH), INPUTS[name]
+    net, need = small(name), NEEDS[name]
     told = "only 128x128" if need.fixed else f"multiples of {need.multiple}"
     with pytest.raises(UsageError, match=rf"101x67 pixels.*{told}"):
         net(picture(67, 101))
@@ -96,7 +129,7 @@ def test_odd_sizes_are_refused(name):
 @pytest.mark.parametrize("name", NETS)
 def test_save_and_load(name, tmp_path):
     images = picture(*size(name))
-    net, other = build(name, width=WIDTH).eval(), build(name, width=WIDTH).eval()
+    net, other = small(name).eval(), small(name).eval()
     torch.save(net.state_dict(), tmp_path / "weights.pt")
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     with torch.no_grad():
@@ -109,7 +142,7 @@ def test_weights_come_from_the_global_generator(name):
     states = []
     for seed in (3, 3, 4):
         torch.manual_seed(seed)
-        states.append(build(name, width=WIDTH).state_dict())
+        states.append(small(name).state_dict())
     first, same, other = states
     assert all(torch.equal(first[k], same[k]) for k in first)
     assert not all(torch.equal(first[k], other[k]) for k in first)
@@ -121,7 +154,7 @@ def test_weights_come_from_the_global_generator(name):
 def test_onnx_gives_the_same(name, tmp_path):
     import onnxruntime
 
-    net, path = filled(build(name, width=WIDTH)), tmp_path / "net.onnx"
+    net, path = filled(small(name)), tmp_path / "net.onnx"
     height, width = size(name)
     torch.onnx.export(
         net,

@@ -58,7 +58,8 @@ def read_safely(path: Path, what: str, stand_ins: Iterable[str] = ()) -> Any:
             name = forbidden[1] if "." in forbidden[1] else f"builtins.{forbidden[1]}"
             raise ModelError(
                 f"{path}: refused: it wants to use {name}, which no {what} needs; nothing of it "
-                "was run"
+                "was run. If it is another network, and trusted: export it to ONNX, or save its "
+                "state_dict alone, where it comes from"
             ) from error
         reason = told.splitlines()[0] if told else type(error).__name__
         raise ModelError(f"{path}: no {what} that can be read safely ({reason})") from error

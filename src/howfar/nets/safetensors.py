@@ -31,6 +31,8 @@ DTYPES = {
 }
 MAX_HEADER = 100_000_000
 """Bytes; the format's own limit."""
+MAX_LENGTH = 1 << 48
+"""Of a tensor's side, or bytes from the start."""
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -49,21 +51,28 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ModelError(f"{path}: no safetensors file, or cut off: a header of {length} bytes")
     try:
         header = json.loads(content[8 : 8 + length])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: the header is no JSON ({error})") from error
     if not isinstance(header, dict):
         raise ModelError(f"{path}: the header is no object")
     data = memoryview(content)[8 + length :]
     metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise ModelError(f"{path}: the metadata is no object")
     return {name: _tensor(path, name, entry, data) for name, entry in header.items()}, metadata
 
 
 def _tensor(path: Path, name: str, entry: Any, data: memoryview) -> Tensor:
     try:
-        dtype, shape = DTYPES[entry["dtype"]], [int(n) for n in entry["shape"]]
-        begin, end = (int(n) for n in entry["data_offsets"])
+        dtype, shape = DTYPES[entry["dtype"]], list(entry["shape"])
+        begin, end = entry["data_offsets"]
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: tensor {name!r} is described wrongly ({error})") from error
+    if any(type(n) is not int or n > MAX_LENGTH for n in (*shape, begin, end)):
+        raise ModelError(
+            f"{path}: tensor {name!r} is described wrongly (shape {entry['shape']!r}, offsets "
+            f"{entry['data_offsets']!r})"
+        )
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or not 0 <= begin <= end <= len(data) or end - begin != size:
         raise ModelError(

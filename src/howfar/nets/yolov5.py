@@ -252,7 +252,11 @@ def yolov5(
         raise UsageError(f"YOLOv5 size {size!r} is unknown; use one of {', '.join(SIZES)}")
     if classes < 1:
         raise UsageError(f"YOLOv5 with {classes} classes; give at least 1")
-    sides = torch.tensor(anchors, dtype=torch.float32)
-    if sides.shape != (3, 3, 2) or not (sides > 0).all():
-        raise UsageError("anchors are 3 levels of 3 pairs of positive numbers, in pixels")
+    wrong = "anchors are 3 levels of 3 pairs of positive numbers, in pixels"
+    try:
+        sides = torch.tensor(anchors, dtype=torch.float32)
+    except (TypeError, ValueError) as error:
+        raise UsageError(wrong) from error
+    if sides.shape != (3, 3, 2) or not ((sides > 0) & sides.isfinite()).all():
+        raise UsageError(wrong)
     return YoloV5(*SIZES[size], classes, sides)
