@@ -142,6 +142,7 @@ RECIPE_RUNS = (
         scenes=2 * TRAIN,
     ),
     Run("recipes", "depth-mancini", "depth-mancini", "street", VGG),
+    Run("recipes", "depth-mancini-stressed", "depth-mancini-stressed", "street", VGG),
     Run("recipes", "ds-net", "ds-net", "street", LABELS),
 )
 SEMANTIC_RUNS = tuple(
