@@ -61,6 +61,10 @@ def test_settings_reach_every_kind_of_field() -> None:
         ("preprocess.speed=1", "no such field"),
         ("preprocess.width=0", "impossible"),
         ("ema=1.0", "below 1"),
+        ("warmup_bias_lr=high", "a number or null"),
+        ("lr_end=2", "from 0 to 1"),
+        ("warmup_epochs=-1", "at least 0"),
+        ("decay=some", "one of all, weights"),
     ],
 )
 def test_wrong_settings_are_named(setting: str, told: str) -> None:

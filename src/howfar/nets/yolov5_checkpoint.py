@@ -100,7 +100,7 @@ def yolov5_of(content: Any, path: Path) -> LoadedYoloV5:
         if isinstance(found, StandIn):
             return yolov5_of_tensors(dict(tensors_of(found)), path, part, names_of(found))
     inner = _mapping(content.get("state_dict", content))
-    tensors = {n: v for n, v in inner.items() if isinstance(n, str) and isinstance(v, Tensor)}
+    tensors = {str(n): v for n, v in inner.items() if isinstance(v, Tensor)}
     return yolov5_of_tensors(tensors, path, "state_dict")
 
 

@@ -238,7 +238,8 @@ def _set(recipe: Recipe, setting: str, name: str, value: Any) -> Recipe:
     kind = typing.get_type_hints(Recipe)[name]
     if kind is str and not isinstance(value, str):
         value = setting.partition("=")[2]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    is_float = float in (kind, *typing.get_args(kind))
+    if is_float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if isinstance(value, list):
         value = tuple(tuple(v) if isinstance(v, list) else v for v in value)
@@ -257,7 +258,8 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _told(kind: Any) -> str:
-    names = {int: "a whole number", float: "a number", bool: "true or false"}
+    names: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+    names[float | None] = "a number or null"
     return names.get(kind, f"of type {kind}")
 
 
