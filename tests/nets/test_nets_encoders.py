@@ -111,7 +111,7 @@ class Surprise:
 
 def test_files_that_hold_no_weights(tmp_path, capsys):
     path = tmp_path / "weights.pth"
-    with pytest.raises(ModelError, match=r"weights\.pth: no weights that can be read"):
+    with pytest.raises(ModelError, match=r"weights\.pth: there is no such file"):
         read_state(path)
     path.write_bytes(b"\x89PNG nothing of the sort")
     with pytest.raises(ModelError, match="no weights that can be read"):
@@ -120,10 +120,10 @@ def test_files_that_hold_no_weights(tmp_path, capsys):
     with pytest.raises(ModelError, match="no plain state_dict"):
         read_state(path)
     path.write_bytes(pickle.dumps(Surprise()))
-    with pytest.raises(ModelError, match="safely"):
+    with pytest.raises(ModelError, match=r"refused: it wants to use builtins\.print"):
         read_state(path)
     torch.save(Surprise(), path)
-    with pytest.raises(ModelError, match="safely"):
+    with pytest.raises(ModelError, match=r"refused: it wants to use builtins\.print"):
         read_state(path)
     torch.save({"weight": torch.zeros(4)}, path, _use_new_zipfile_serialization=False)
     path.write_bytes(path.read_bytes()[:80])

@@ -212,7 +212,7 @@ def size_of(state: Mapping[str, Tensor], path: Path) -> str:
     anchors, bias, weight = (tuple(part.shape) for part in head if part is not None)
     if anchors != (3, 3, 2) or len(bias) != 1 or bias[0] % 3 or weight[:1] != bias:
         raise ModelError(
-            f"{path}: a YOLOv5 whose head is not one of 3 levels with 3 anchors: anchors {anchors}, "
+            f"{path}: a YOLOv5 whose head has not 3 anchors on 3 levels: anchors {anchors}, "
             f"bias {bias}, weight {weight}; {READABLE}"
         )
     return WIDTHS[first.shape[0]]
