@@ -95,7 +95,7 @@ RUNS = {
         None,
         JUDGED,
         (
-            *("epochs=5", "lr=0.0005", "lr_end=0.1", "nominal_batch=16", "warmup_batches=20"),
+            *("epochs=4", "lr=0.0001", "lr_end=0.1", "nominal_batch=16", "warmup_batches=20"),
             *("warmup_epochs=0", "warmup_bias_lr=0", "ema=0.99", "augment_options.mosaic=0.5"),
         ),
         weights=OFFICIAL,

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from howfar.core.image import Image, RgbArray
 from howfar.errors import ModelError, OutputError, UsageError
 from howfar.export_nms import add_nms
+from howfar.io.sinks import make_folder
 from howfar.loading import sized
 from howfar.models.card import METADATA_KEY, ModelCard, Task
 from howfar.models.network import DetectOptions
@@ -103,7 +104,7 @@ def export_checkpoint(
         card = replace(card, preprocess=sized(card.preprocess, imgsz))
     pictures = [image.pixels for image in images] or [_noise(card)]
     feeds = [np.asarray(card.preprocess(pixels)[0], np.float32) for pixels in pictures]
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         graph = Path(folder) / "network.onnx"
         write_onnx(copy.deepcopy(module).half() if half else module, feeds[0], graph)

@@ -109,7 +109,7 @@ def load_network(
     """
     card, engine = _opened(found, runtime, precision, threads)
     if task is not None and not card.serves(task):
-        raise UsageError(f"{found.name} is a {card.task} network, not a {task} one")
+        raise UsageError(f"{found.name} is a {card.task.noun} network, not a {task.noun} one")
     if imgsz is not None:
         card = replace(card, preprocess=sized(card.preprocess, imgsz))
     return Network(card, engine, found.sha256)

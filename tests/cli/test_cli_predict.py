@@ -478,7 +478,7 @@ def test_a_network_for_another_task_is_wrong_use(howfar, networks, picture):
     depth = networks["metric"][-1]
     answer = howfar("predict", picture, "--runtime", "onnx", "--detector", depth, "--depth", "none")
     assert answer.code == 2
-    assert "is a depth network, not a detect one" in answer.err
+    assert "is a depth network, not a detection one" in answer.err
 
 
 @pytest.mark.parametrize("data", [b"", b"this is text", b"<html></html>", picture_bytes()[:100]])

@@ -292,3 +292,27 @@ class TestReal:
         assert record["scores"]["median_rel"] < 0.01
         centre = record["tables"]["truth"]["box-center, of a perfect lidar-median"]
         assert 0.03 < centre["abs_rel"] < 0.19
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_runs(
+    howfar, rooms, depth_network, tmp_path
+):
+    (tmp_path / "file").write_text("in the way")
+    asked = ("val", "depth", "--data", f"rgbd:{rooms}", "--depth", depth_network, *COMMON)
+    answer = howfar(*asked, "--save-dir", tmp_path / "file" / "x")
+    assert answer.code == 1
+    assert answer.err.startswith("howfar: error: ")
+    assert "cannot be written" in answer.err
+    assert answer.out == ""
+    shown = howfar("data", "show", f"rgbd:{rooms}", "--save-dir", tmp_path / "file" / "x")
+    assert shown.code == 1
+    assert "cannot be written" in shown.err
+
+
+def test_what_is_odd_about_a_copy_is_told(howfar, rooms, depth_network):
+    (rooms / "rgb" / "9.png").write_bytes(picture_bytes())
+    answer = howfar(
+        "val", "depth", "--data", f"rgbd:{rooms}", "--depth", depth_network, *COMMON, "--limit", "1"
+    )
+    assert "howfar: note: " in answer.err
+    assert "9.png" in answer.err

@@ -239,3 +239,13 @@ def test_perfect_distances(records):
     assert set(object_disparity_sums(perfect).errors().values()) == {0}
     assert object_interval_sums(perfect).scores()["coverage"] == 1
     assert set(within_sums(perfect, 30).scores().values()) == {1}
+
+
+def test_other_names_on_a_true_object_count_neither_way():
+    van = TrueObject("car", Box(0, 0, 100, 100), 10.0, also=("truck", "bus"))
+    there, elsewhere = (0, 0, 100, 90), (300, 0, 400, 100)
+    seen = [found("truck", there, 0.9, 9.0), found("truck", elsewhere, 0.8, 9.0)]
+    seen.append(found("person", there, 0.7, 9.0))
+    matched = match_objects("a", seen, [van])
+    assert not matched.records[0].found
+    assert [(o.label, o.box.x1) for o in matched.spurious] == [("truck", 300), ("person", 0)]

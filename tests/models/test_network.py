@@ -323,11 +323,11 @@ def test_logits_named_in_the_card():
 
 def test_a_network_does_one_task():
     image = picture()
-    with pytest.raises(UsageError, match="tiny-depth is a depth network, not a detect one"):
+    with pytest.raises(UsageError, match="tiny-depth is a depth network, not a detection one"):
         depth_network(np.ones((6, 8))).detect(image, DetectOptions())
     with pytest.raises(UsageError, match="tiny-depth is a depth network, not a semantic one"):
         depth_network(np.ones((6, 8))).segment(image)
-    with pytest.raises(UsageError, match="tiny is a detect network, not a depth one"):
+    with pytest.raises(UsageError, match="tiny is a detection network, not a depth one"):
         detector([CUP]).estimate(image)
 
 

@@ -82,6 +82,7 @@ def show_samples(
     """
     from howfar.data.address import open_dataset
     from howfar.evaluate.gallery import draw_sample, save_picture
+    from howfar.io.sinks import make_folder
 
     if count < 1 or start < 0:
         raise UsageError(f"count is {count} and start is {start}; give at least 1 and 0")
@@ -89,7 +90,7 @@ def show_samples(
     chosen = range(start, min(start + count, len(dataset)))
     if not chosen:
         raise UsageError(f"{dataset.name} has {len(dataset)} samples; start is {start}")
-    save_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(save_dir)
     for index in chosen:
         sample = dataset[index]
         name = f"{index:05d}_{sample.id}".replace("/", "_")

@@ -14,12 +14,15 @@ from howfar.cli.progress import DownloadBar, confirm_download, make_progress
 from howfar.errors import UsageError
 
 if TYPE_CHECKING:
+    from howfar.data.dataset import Dataset
     from howfar.evaluate.run import Evaluation, Request
 
 val_app = typer.Typer(
     help="Measure networks, joins and statistics on data with known truth.", no_args_is_help=True
 )
 
+TOLD = 3
+"""Problems of a copy that are told before it is measured."""
 WHAT, HOW, OUTPUT = "What is measured", "How it is measured", "Output"
 
 Data = Annotated[
@@ -326,12 +329,15 @@ def _run(request: Request, save_dir: Path | None, worst: int, as_json: bool) -> 
     from howfar.evaluate.plot_style import check_matplotlib
     from howfar.evaluate.run import evaluate
     from howfar.evaluate.systems import Loader
+    from howfar.io.sinks import make_folder
 
     if worst < 0:
         raise UsageError(f"worst is {worst}; give 0 or more")
     if save_dir is not None:
         check_matplotlib()
+        make_folder(save_dir)
     dataset = open_dataset(request.data)
+    _tell_layout(dataset)
     loader = Loader(request.task, confirm_download(trust=False), DownloadBar())
     with make_progress() as bar:
         task = bar.add_task(f"val {request.task}", total=None)
@@ -345,8 +351,19 @@ def _run(request: Request, save_dir: Path | None, worst: int, as_json: bool) -> 
     for item in found.tally.failed:
         typer.echo(f"howfar: error: {item.frame}: {item.reason}", err=True)
     if found.tally.failed:
-        typer.echo(f"howfar: {len(found.tally.failed)} pictures failed", err=True)
+        count = len(found.tally.failed)
+        typer.echo(f"howfar: {count} picture{'s' * (count != 1)} failed", err=True)
         raise typer.Exit(1)
+
+
+def _tell_layout(dataset: Dataset) -> None:
+    """The first things that are odd about the copy, on stderr: a wrong unit, missing files."""
+    problems = dataset.check()
+    for problem in problems[:TOLD]:
+        typer.echo(f"howfar: note: {problem}", err=True)
+    if len(problems) > TOLD:
+        more = len(problems) - TOLD
+        typer.echo(f"howfar: note: and {more} more; see `howfar data check`", err=True)
 
 
 def _show(found: Evaluation, save_dir: Path | None, worst: int, as_json: bool) -> None:
@@ -354,13 +371,12 @@ def _show(found: Evaluation, save_dir: Path | None, worst: int, as_json: bool) -
 
     command = shlex.join(["howfar", *sys.argv[1:]])
     output = Output(found, command)
-    if save_dir is not None:
-        with make_progress() as bar:
-            task = bar.add_task("pictures", total=None)
-            output.save(save_dir, worst, lambda done, n: bar.update(task, completed=done, total=n))
     if as_json:
         typer.echo(output.json())
     else:
         output.print()
     if save_dir is not None:
+        with make_progress() as bar:
+            task = bar.add_task("pictures", total=None)
+            output.save(save_dir, worst, lambda done, n: bar.update(task, completed=done, total=n))
         typer.echo(f"howfar: report in {save_dir}", err=True)

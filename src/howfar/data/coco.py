@@ -90,10 +90,28 @@ def read_annotations(path: Path) -> dict[str, Any]:
             lacking = [key for key in needed if not isinstance(row, dict) or key not in row]
             if lacking:
                 raise DatasetError(f"{path}: {part}[{number}] has no {lacking[0]!r}")
+            _check_row(f"{path}: {part}[{number}]", row)
         if len({row["id"] for row in rows}) != len(rows):
             raise DatasetError(f"{path}: an id occurs twice in {part}")
     _check_references(path, content)
     return dict(content)
+
+
+def _check_row(where: str, row: Row) -> None:
+    """Refuse values of another kind than COCO's."""
+    for key in ("id", "image_id", "category_id"):
+        if key in row and (isinstance(row[key], bool) or not isinstance(row[key], int | str)):
+            raise DatasetError(f"{where} has {key} {row[key]!r}; expected a whole number")
+    for key in ("width", "height"):
+        if key in row and (not isinstance(row[key], int) or row[key] < 1):
+            raise DatasetError(f"{where} has {key} {row[key]!r}; expected pixels")
+    if not isinstance(row.get("file_name", ""), str):
+        raise DatasetError(f"{where} has file_name {row['file_name']!r}; expected text")
+    area = row.get("area", 0)
+    if not _are_numbers([area]) or area < 0:
+        raise DatasetError(f"{where} has area {area!r}; expected square pixels")
+    if row.get("iscrowd", 0) not in (0, 1):
+        raise DatasetError(f"{where} has iscrowd {row['iscrowd']!r}; expected 0 or 1")
 
 
 def _check_references(path: Path, content: Row) -> None:
@@ -109,7 +127,10 @@ def _check_references(path: Path, content: Row) -> None:
 
 
 def _are_numbers(values: list[Any]) -> bool:
-    return all(isinstance(value, int | float) and np.isfinite(value) for value in values)
+    return all(
+        isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+        for value in values
+    )
 
 
 def _layout(file: Path, root: Path, content: Row) -> list[Problem]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -126,7 +128,17 @@ def open_kitti_object(path: Path, split: str = "training", frames: str = "") -> 
         raise DatasetError(f"{root / 'image_2'}: no pictures in it")
     layout = partial(_layout, root, tuple(stems), not frames)
     read = partial(_read, root)
-    return Records(f"kitti-object:{path}", tuple(stems), read, CLASSES, layout)
+    names = _class_names(root / "label_2", stems)
+    return Records(f"kitti-object:{path}", tuple(stems), read, names, layout)
+
+
+def _class_names(labels: Path, stems: Sequence[str]) -> tuple[str, ...]:
+    """KITTI's types, then others that occur. Files that cannot be read have none."""
+    found: set[str] = set()
+    for stem in stems:
+        with contextlib.suppress(DatasetError):  # told when the sample is read
+            found.update(line.split()[0] for line in read_lines(labels / f"{stem}.txt", empty=True))
+    return (*CLASSES, *sorted(found - set(CLASSES)))
 
 
 def _layout(root: Path, stems: tuple[str, ...], whole: bool) -> list[Problem]:
@@ -147,6 +159,7 @@ def _read(root: Path, stem: str) -> Sample:
     if (root / "calib").is_dir():
         calibration = read_object_calibration(root / "calib" / f"{stem}.txt")
         known["camera"] = calibration.camera(image.width, image.height)
+        known["baseline_m"] = calibration.baseline_m
     if calibration and (root / "velodyne").is_dir():
         file = root / "velodyne" / f"{stem}.bin"
         points = calibration.to_camera(read_velodyne(file))
@@ -156,7 +169,7 @@ def _read(root: Path, stem: str) -> Sample:
     if calibration and (root / "image_3").is_dir():
         right = read_image(picture_of(root / "image_3", stem))
         same_size(Path(right.source), right, image)
-        known |= {"right": right, "baseline_m": calibration.baseline_m}
+        known["right"] = right
     if root.name == "training" and (root / "label_2").is_dir():
         file = root / "label_2" / f"{stem}.txt"
         known |= _objects(read_labels(file), calibration, file)

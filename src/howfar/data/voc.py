@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,8 @@ CLASSES = (
     "train",
     "tvmonitor",
 )
+FIRST_NAME = re.compile(r"<object>.*?<name>(.*?)</name>", re.DOTALL)
+"""An object's own name; those of its parts come after it."""
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 """Pixels counted from 1, both edges inside the object (VOC development kit)."""
 
@@ -68,7 +72,17 @@ def open_voc(path: Path, split: str = "") -> Dataset:
     if not stems:
         raise DatasetError(f"{path / 'Annotations'}: no *.xml in it")
     layout = partial(_layout, path, stems)
-    return Records(f"voc:{path}", stems, partial(_read, path), CLASSES, layout)
+    return Records(f"voc:{path}", stems, partial(_read, path), _class_names(path, stems), layout)
+
+
+def _class_names(root: Path, stems: tuple[str, ...]) -> tuple[str, ...]:
+    """VOC's classes, or those that occur where others do. Files that cannot be read have none."""
+    found: set[str] = set()
+    for stem in stems:
+        with contextlib.suppress(DatasetError):  # told when the sample is read
+            text = read_text(root / "Annotations" / f"{stem}.xml")
+            found.update(name.strip() for name in FIRST_NAME.findall(text))
+    return CLASSES if found <= set(CLASSES) else tuple(sorted(found))
 
 
 def _layout(root: Path, stems: tuple[str, ...]) -> list[Problem]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +39,7 @@ def open_yolo(path: Path, split: str = "", names: str = "") -> Dataset:
     if not files:
         raise DatasetError(f"{root}: no pictures below it")
     classes = read_names(Path(names)) if names else _find_names(path)
+    classes = classes or _numbers_as_names(_label_file(path, file) for file in files)
     read = partial(_read, path, classes)
     return Records(f"yolo:{path}", files, read, classes, partial(_layout, path, files, split))
 
@@ -55,6 +58,16 @@ def _layout(root: Path, files: tuple[Path, ...], split: str) -> list[Problem]:
     found = (root / "labels" / split).rglob("*.txt")
     surplus = sorted(file for file in found if file not in wanted and file.name not in NAME_FILES)
     return problems + [Problem(str(file), "belongs to no picture") for file in surplus]
+
+
+def _numbers_as_names(files: Iterable[Path]) -> tuple[str, ...]:
+    """0 up to the largest class that occurs. Files that cannot be read have none."""
+    largest = -1
+    for file in files:
+        if file.is_file():
+            with contextlib.suppress(DatasetError):  # told when the sample is read
+                largest = max([largest, *(int(row[0]) for row in _rows(file))])
+    return tuple(str(number) for number in range(largest + 1))
 
 
 def _find_names(root: Path) -> tuple[str, ...]:
@@ -87,8 +100,22 @@ def read_names(path: Path) -> tuple[str, ...]:
             if not re.match(r"-\s|\d+\s*:", line):
                 break
             entries.append(line.removeprefix("-"))
-    cleaned = [re.sub(r"^\s*\d+\s*:", "", entry).strip(" \n\t'\"") for entry in entries]
-    return tuple(name for name in cleaned if name)
+    return _numbered(path, [entry for entry in entries if entry.strip()])
+
+
+def _numbered(path: Path, entries: Sequence[str]) -> tuple[str, ...]:
+    """Names in the order of their numbers, where they have any; all from 0 on must have one."""
+    found: dict[int, str] = {}
+    for place, entry in enumerate(entries):
+        key = re.match(r"\s*(\d+)\s*:", entry)
+        number = int(key[1]) if key else place
+        if number in found:
+            raise DatasetError(f"{path}: class {number} has two names")
+        found[number] = (entry[key.end() :] if key else entry).strip(" \n\t'\"")
+    lacking = next((n for n in range(len(found)) if not found.get(n)), None)
+    if lacking is not None:
+        raise DatasetError(f"{path}: class {lacking} has no name")
+    return tuple(found[number] for number in range(len(found)))
 
 
 def _read(root: Path, names: tuple[str, ...], file: Path) -> Sample:
@@ -130,9 +157,9 @@ def _rows(file: Path) -> list[tuple[float, ...]]:
 
 
 def _name(number: float, names: tuple[str, ...], file: Path) -> str:
-    if number != int(number) or (names and number >= len(names)):
+    if number != int(number) or number >= len(names):
         raise DatasetError(f"{file}: class {number:g} is none of the {len(names)} named ones")
-    return names[int(number)] if names else str(int(number))
+    return names[int(number)]
 
 
 def _box(row: tuple[float, ...]) -> tuple[float, float, float, float]:

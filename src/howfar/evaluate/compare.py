@@ -39,7 +39,7 @@ class Difference:
         system, reference: their names.
         score: short name.
         paired: the difference with its interval.
-        only_one: items that only one of the two measured; they are not compared.
+        only_one: items that not both of the two measured; they are not compared.
     """
 
     system: str
@@ -103,7 +103,7 @@ def _of_items(other: Any, first: Any) -> list[Difference]:
             [key[0] for key in both],
             "median" if score in MEDIANS else "mean",
         )
-        only = len(a.keys() ^ b.keys())
+        only = len({*a, *b} - {*both})
         found.append(Difference(other.system.name, first.system.name, score, paired, only))
     return found
 

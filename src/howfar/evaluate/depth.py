@@ -177,8 +177,13 @@ class DepthJudge:
             models=self.system.models,
             tally=tally,
             system_s=self.system.seconds,
-            notes=_notes(protocol),
+            notes=(*_notes(protocol), *self._empty()),
         )
+
+    def _empty(self) -> tuple[str, ...]:
+        count = sum(not part.pixels for part in self._sums)
+        told = "in these the system gave no depth where there is truth, or none that can be aligned"
+        return (f"{count} of the pictures are in no mean: {told}.",) if count else ()
 
     def _input(self) -> dict[str, str]:
         told = "resized x 0.55 by nearest neighbour, middle 320x256; depth enlarged to 582x466"

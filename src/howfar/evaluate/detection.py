@@ -11,7 +11,7 @@ import numpy as np
 
 from howfar.core.boxes import FloatArray
 from howfar.core.detections import Detections
-from howfar.data.coco import CocoDataset
+from howfar.data.coco import SIZES, CocoDataset
 from howfar.data.dataset import Dataset
 from howfar.data.sample import Sample
 from howfar.errors import UsageError
@@ -186,7 +186,7 @@ class DetectionJudge:
             models=self.system.models,
             tally=tally,
             system_s=self.system.seconds,
-            notes=self._notes(scores, on_coco),
+            notes=self._notes(scores, on_coco, tally.frames),
         )
 
     def _protocol(self) -> dict[str, str]:
@@ -197,7 +197,7 @@ class DetectionJudge:
             f"{asked.max_det} boxes, {labels} labels a box",
         }
 
-    def _notes(self, scores: CocoScores, on_coco: bool) -> tuple[str, ...]:
+    def _notes(self, scores: CocoScores, on_coco: bool, frames: int) -> tuple[str, ...]:
         known = {meaning(name).name for name in self.classes}
         unknown = [name for name in scores.by_category if name not in known]
         notes = []
@@ -205,8 +205,11 @@ class DetectionJudge:
             notes.append(
                 f"The detector has no class for {', '.join(unknown)}: all of these count as missed."
             )
-        if on_coco:
-            notes.append("Published rows are on all 5,000 pictures of val2017.")
+        if on_coco and frames != SIZES["val2017"]:
+            notes.append(
+                f"Published rows are on all 5,000 pictures of val2017, ours on {frames:,}: they "
+                "tell the order of size and are no comparison."
+            )
         return tuple(notes)
 
     def worst(self, count: int) -> list[int]:

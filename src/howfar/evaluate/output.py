@@ -72,8 +72,9 @@ class Output:
         """Write `report.json`, `report.md`, the plots and the worst cases; returns the pictures."""
         from howfar.evaluate.gallery import save_gallery
         from howfar.evaluate.plots import save_plots
+        from howfar.io.sinks import make_folder
 
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         pictures = save_plots(self.found, folder)
         pictures |= save_gallery(self.found, folder, worst, tick)
         text = markdown(self.reports[0], self.tables(), pictures)

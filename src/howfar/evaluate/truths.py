@@ -67,7 +67,8 @@ def _available(sample: Sample) -> dict[str, bool]:
 
 
 def _object(sample: Sample, i: int, kind: str, min_points: int) -> TrueObject:
-    name = meaning(sample.labels[i]).name
+    known = meaning(sample.labels[i])
+    name = known.name
     ignored = not name or bool(sample.ignored[i])
     found = None if ignored else _distance(sample, i, kind, min_points)
     boxes = sample.boxes if sample.boxes is not None else np.zeros((0, 4))
@@ -75,7 +76,7 @@ def _object(sample: Sample, i: int, kind: str, min_points: int) -> TrueObject:
     distance = None if found is None else found.distance_m
     if distance is not None and distance <= 0:
         distance = None  # the centre of a box may lie behind the camera
-    return TrueObject(name, Box(*boxes[i].tolist()), distance, level, ignored)
+    return TrueObject(name, Box(*boxes[i].tolist()), distance, level, ignored, known.also)
 
 
 def _distance(sample: Sample, i: int, kind: str, min_points: int) -> TrueDistance | None:

@@ -142,6 +142,13 @@ def _writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and see that files can be written into it. Raises `OutputError`."""
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under its name only when it is complete. Raises `OutputError`."""
     with _writing(path):

@@ -34,6 +34,7 @@ class TrueObject:
         distance_m: true z in metres, or None where it is unknown.
         occlusion: 0 visible, 1 partly, 2 largely hidden, 3 unknown (KITTI).
         ignore: a region that says nothing (KITTI's DontCare): predictions there do not count.
+        also: other names that it may go by: predictions of them on it count neither way.
     """
 
     label: str
@@ -41,6 +42,7 @@ class TrueObject:
     distance_m: float | None = None
     occlusion: int = 0
     ignore: bool = False
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,10 @@ def match_objects(
     )
     cover = box_ious(boxes, [t.box for t in ignored], crowd=np.ones(len(ignored), bool))
     hidden = set(np.flatnonzero((cover >= iou).any(axis=1)).tolist())
+    overlap = box_ious(boxes, true_boxes, crowd=np.zeros(len(counted), bool))
+    for i, t in np.argwhere(overlap >= iou).tolist():
+        if objects[i].label in counted[t].also:
+            hidden.add(i)
     return FrameObjects(
         records,
         tuple(o for i, o in enumerate(objects) if matched[i] == NO_MATCH and i not in hidden),

@@ -30,6 +30,11 @@ class Task(StrEnum):
     DEPTH = "depth"
     SEMANTIC = "semantic"
 
+    @property
+    def noun(self) -> str:
+        """As in "a detection network"."""
+        return "detection" if self is Task.DETECT else str(self)
+
 
 class Decoder(StrEnum):
     """How raw outputs are read: `howfar.models.decoders` says what each one expects."""

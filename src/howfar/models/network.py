@@ -253,7 +253,9 @@ class Network:
 
     def _expect(self, task: Task) -> None:
         if not self.card.serves(task):
-            raise UsageError(f"{self.card.name} is a {self.card.task} network, not a {task} one")
+            raise UsageError(
+                f"{self.card.name} is a {self.card.task.noun} network, not a {task.noun} one"
+            )
 
 
 def _reciprocal(values: FloatArray) -> FloatArray:
