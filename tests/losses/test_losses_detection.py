@@ -186,3 +186,7 @@ def test_yolov4_limits_the_gradient_of_boxes() -> None:
     gradient = raw[0].grad
     assert gradient is not None
     assert gradient[..., :4].abs().max() <= 5
+    again = [level.detach().requires_grad_() for level in raw]
+    (yolov4_loss(again, target, ANCHORS, STRIDES, SCALE_XY).total / 8).backward()
+    assert again[0].grad is not None
+    torch.testing.assert_close(again[0].grad * 8, gradient)  # the limit follows the scale

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ from howfar.errors import ModelError, UsageError
 from howfar.loading import load
 from howfar.losses.detection import yolov5_loss
 from howfar.nets.checkpoint import load_checkpoint
+from howfar.nets.darknet_cfg import cfg_text
 from howfar.nets.darknet_weights import save_darknet_weights
 from howfar.nets.yolov4 import yolov4
 from howfar.nets.yolov5 import yolov5
+from howfar.train import loop
 from howfar.train.detection import DetectionTask, rescaled, resolved
 from howfar.train.loop import Job, train
-from howfar.train.recipe import Recipe
+from howfar.train.recipe import Recipe, overridden
 from howfar.train.recipes import RECIPES
-from howfar.train.start import start_from, transfer
+from howfar.train.start import Started, start_from, transfer
 
 CLASSES = ("disc", "square")
 TINY = replace(
@@ -196,23 +199,39 @@ def test_pictures_of_several_scales() -> None:
     assert rescaled(images, 0.0, 1, 32) is images
 
 
-def test_weights_of_another_head_are_taken_but_for_the_head(tmp_path: Path) -> None:
-    first = job(tmp_path / "run", replace(TINY, epochs=1))
-    train(first)
-    net = yolov5("n", 5)
+def test_rows_of_known_classes_are_taken_by_name(tmp_path: Path) -> None:
+    train(job(tmp_path / "run", replace(TINY, epochs=1)))
+    best = tmp_path / "run" / "best.pt"
+    given = load_checkpoint(best).weights
+    names = ("cube", "square", "disc", "cone")
+    recipe = replace(TINY, classes=names, net_options={"size": "n", "classes": 4})
+    net = yolov5("n", 4)
     fresh = {name: value.clone() for name, value in net.state_dict().items()}
-    recipe = replace(TINY, net_options={"size": "n", "classes": 5})
-    started = start_from(net, recipe, tmp_path / "run" / "best.pt", None)
-    assert set(started.left) == {
-        f"model.24.m.{i}.{n}" for i in range(3) for n in ("weight", "bias")
-    }
-    assert torch.equal(net.state_dict()["model.24.m.0.bias"], fresh["model.24.m.0.bias"])
-    given = load_checkpoint(tmp_path / "run" / "best.pt").weights
-    assert torch.equal(net.state_dict()["model.0.conv.weight"], given["model.0.conv.weight"])
+    started = start_from(net, recipe, best, None)
+    assert started.fresh == ()
+    assert started.new_classes == ("cube", "cone")
+    assert "classes that it does not know: cube, cone" in str(started)
+    own = net.state_dict()
+    assert torch.equal(own["model.0.conv.weight"], given["model.0.conv.weight"])
+    for name in net.head_tensors:
+        mine, old = own[name].view(3, 9, -1), given[name].view(3, 7, -1)
+        new = fresh[name].view(3, 9, -1)
+        assert torch.equal(mine[:, :5], old[:, :5])
+        assert torch.equal(mine[:, 6], old[:, 6])  # square
+        assert torch.equal(mine[:, 7], old[:, 5])  # disc
+        assert torch.equal(mine[:, [5, 8]], new[:, [5, 8]])
     with pytest.raises(ModelError, match="no tensor fits"):
-        transfer(net, {"other": torch.zeros(1)}, Path("x.pt"))
+        transfer(net, {"other": torch.zeros(1)}, (), names, Path("x.pt"))
     with pytest.raises(UsageError, match="either weights or an encoder"):
         start_from(net, recipe, Path("a.pt"), Path("b.pt"))
+
+
+def test_weights_of_another_size_are_taken_where_they_fit(tmp_path: Path) -> None:
+    small, path = yolov5("n", 2), tmp_path / "small.pt"
+    torch.save(small.state_dict(), path)
+    net = yolov5("s", 2)
+    with pytest.raises(ModelError, match="no tensor fits"):
+        start_from(net, replace(TINY, classes=CLASSES), path, None)
 
 
 def test_darknet_weights_start_yolov4_only(tmp_path: Path) -> None:
@@ -220,8 +239,19 @@ def test_darknet_weights_start_yolov4_only(tmp_path: Path) -> None:
     save_darknet_weights(given, path)
     net = yolov4(2, 0.125)
     recipe = replace(RECIPES["yolov4"], net_options={"width": 0.125, "classes": 2})
-    assert start_from(net, recipe, path, None).left == ()
+    (tmp_path / "own.cfg").write_text(cfg_text(given.cfg))
+    (tmp_path / "own.names").write_text("disc\nsquare\n")
+    recipe = replace(recipe, classes=CLASSES)
+    assert start_from(net, recipe, path, None) == Started(len(net.state_dict()))
     assert torch.equal(net.layers["0"].conv.weight, given.layers["0"].conv.weight)
+    (tmp_path / "own.names").unlink()
+    assert start_from(yolov4(2, 0.125), recipe, path, None).new_classes == CLASSES
+    backbone = tmp_path / "own.conv.3"
+    count = sum(v.numel() for i in "01" for v in given.layers[i].state_dict().values() if v.ndim)
+    backbone.write_bytes(path.read_bytes()[: 20 + 4 * count])
+    started = start_from(yolov4(2, 0.125), recipe, backbone, None)
+    assert started.taken == 12
+    assert "layers.109" not in started.fresh[0]
     with pytest.raises(UsageError, match="for yolov4, not for yolov5"):
         start_from(yolov5("n", 2), TINY, path, None)
 
@@ -231,7 +261,8 @@ def test_darknet_weights_start_yolov4_only(tmp_path: Path) -> None:
     [
         ({"loss": "l1"}, "loss 'l1' is unknown; use one of yolov5, yolov4"),
         ({"loss_options": {"speed": 1}}, "loss with speed"),
-        ({"augment_options": {"speed": 1}}, "augment_options"),
+        ({"augment_options": {"speed": 1}}, "augment_options.speed=1; give a number to one of mos"),
+        ({"augment_options": {"mosaic": "yes"}}, "augment_options.mosaic='yes'"),
         ({"augment_options": {"mosaic": 2}}, "augment mosaic is 2"),
     ],
 )
@@ -254,3 +285,72 @@ def test_samples_without_boxes_are_named(tmp_path: Path) -> None:
     data = Records("bare", tuple(range(4)), lambda i: Sample(id=f"s{i}", picture=plain), CLASSES)
     with pytest.raises(UsageError, match="has no boxes to learn from"):
         train(job(tmp_path / "run", data=data))
+
+
+def test_ctrl_c_ends_after_a_whole_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(job(tmp_path / "whole"))
+    plain, calls = loop.Trainer._backward, []
+
+    def interrupted(self: loop.Trainer, *arguments: Any, **more: Any) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return plain(self, *arguments, **more)
+
+    monkeypatch.setattr(loop.Trainer, "_backward", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(job(tmp_path / "parts"))
+    assert load_checkpoint(tmp_path / "parts" / "last.pt").training["state"]["step"] == 3
+    train(job(tmp_path / "parts", resume=True))
+    whole, parts = (load_checkpoint(tmp_path / f / "last.pt") for f in ("whole", "parts"))
+    for name, value in whole.training["model"].items():
+        assert torch.equal(value, parts.training["model"][name]), name
+
+
+def test_frozen_norms_keep_their_statistics(tmp_path: Path) -> None:
+    recipe = replace(TINY, frozen_norm=True, ema=0.0, epochs=1)
+    train(job(tmp_path / "run", recipe))
+    state = load_checkpoint(tmp_path / "run" / "last.pt").weights
+    means = [v for name, v in state.items() if name.endswith("running_mean")]
+    assert means
+    assert not any(v.any() for v in means)
+
+
+def test_validation_of_other_classes_is_refused_before_training(tmp_path: Path) -> None:
+    other = replace(dataset(4, 100), class_names=("cat",))
+    with pytest.raises(UsageError, match="none of the classes that are learned, disc, square"):
+        train(job(tmp_path / "run", validation=other))
+    with pytest.raises(UsageError, match="max_minutes is -1"):
+        train(job(tmp_path / "run", max_minutes=-1))
+    assert not (tmp_path / "run").exists()
+
+
+def test_resuming_without_validation_keeps_the_best(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    train(job(folder, validation=dataset(4, 100), max_steps=4))
+    best = (folder / "best.pt").read_bytes()
+    train(job(folder, resume=True))
+    assert (folder / "best.pt").read_bytes() == best
+
+
+def test_stretched_recipes_learn_stretched_pictures() -> None:
+    recipe = resolved(replace(TINY, preprocess=Preprocess(64, 32)), dataset())
+    scene = DetectionTask(recipe, dataset()).scene(make_sample(0))
+    assert (scene.width, scene.height) == (64, 32)
+    sample = make_sample(0)
+    assert sample.boxes is not None
+    np.testing.assert_allclose(scene.boxes, sample.boxes * [1, 0.5, 1, 0.5], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("classes=[1,2]", "classes is .* a list of names"),
+        ('class_map={"disc":3}', "an object of names"),
+        ("lr_steps=[1,2]", "pairs of epoch and rate"),
+        ("preprocess.width=abc", "width is a number"),
+    ],
+)
+def test_wrong_settings_are_named(setting: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        overridden(TINY, [setting])

@@ -124,7 +124,7 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
     train(job(tmp_path / "run", max_steps=1))
     with pytest.raises(UsageError, match="--resume"):
         train(job(tmp_path / "run"))
-    with pytest.raises(UsageError, match="another lr"):
+    with pytest.raises(UsageError, match="differs in lr"):
         train(job(tmp_path / "run", replace(TINY, lr=0.5), resume=True))
 
 

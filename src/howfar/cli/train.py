@@ -126,8 +126,7 @@ def train(
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("accelerate") is None:
         raise UsageError("training needs PyTorch; run: pip install 'howfar[train,eval]'")
     from howfar.data.address import open_dataset
-    from howfar.train.loop import Job
-    from howfar.train.loop import train as run
+    from howfar.train.loop import Job, Trainer
 
     if recipe.init == "encoder" and encoder is None and weights is None and not resume:
         typer.echo(
@@ -154,7 +153,10 @@ def train(
         cpu=cpu,
     )
     with make_progress() as bar:
-        state = run(job, _ticker(bar))
+        trainer = Trainer(job, _ticker(bar))
+        if weights is not None and not resume:
+            typer.echo(f"howfar: {weights}: {trainer.started}", err=True)
+        state = trainer.run()
     typer.echo(f"{state.step} steps, {state.epoch} epochs: {folder / 'best.pt'}")
 
 
@@ -176,10 +178,15 @@ def _ticker(bar: Bar) -> Callable[[Progress], None]:
     """Shows the progress on the bar, and each validation as a line."""
     task = bar.add_task("training", total=None)
     seen: dict[str, float] = {}
+    told_epochs = [0]
 
     def tick(now: Progress) -> None:
         told = f"epoch {now.epoch}  loss {now.loss:.4g}  {now.images_per_s:.1f} images/s"
         bar.update(task, completed=now.step, total=now.steps, description=told)
+        ended = now.epoch - 1
+        if not now.errors and ended > told_epochs[0]:
+            typer.echo(f"epoch {ended}: loss {now.loss:.4g}", err=True)
+        told_epochs[0] = ended
         if now.errors and now.errors != seen:
             seen.clear()
             seen.update(now.errors)

@@ -110,6 +110,7 @@ def yolov4_loss(
     zero = levels[0].new_zeros((), dtype=torch.float32)
     box_loss, obj_loss, cls_loss = zero, zero, zero
     batch = len(levels[0])
+    factor = zero + 1  # by which the caller multiplies the loss, known when gradients flow
     for i, raw in enumerate(levels):
         raw = raw.float()
         height, width, stride = raw.shape[2], raw.shape[3], strides[i]
@@ -121,7 +122,7 @@ def yolov4_loss(
         found = bce(raw[..., 4], positive.to(raw), reduction="none")
         obj_loss = obj_loss + (found * counts).sum()
         if len(rows):
-            numbers = _limited(raw[rows.place][:, :4], BOX_CLIP / batch)
+            numbers = _limited(raw[rows.place][:, :4], BOX_CLIP / batch, factor)
             boxes = _relative(numbers, anchors[rows.anchor], scale_xy[i])
             overlap = ciou(boxes, rows.boxes, alpha_eps=ALPHA_EPS)
             box_loss = box_loss + (1 - overlap).sum()
@@ -129,6 +130,8 @@ def yolov4_loss(
             classes[(*rows.place, rows.classes)] = 1
             cls_loss = cls_loss + bce(raw[positive][:, 5:], classes[positive], reduction="sum")
     total = (BOX_WEIGHT * box_loss + obj_loss + cls_loss) / batch
+    if total.requires_grad:
+        total.register_hook(lambda g: _note(g, factor))  # type: ignore[no-untyped-call]
     return DetectionLoss(total, box_loss, obj_loss, cls_loss)
 
 
@@ -156,11 +159,16 @@ def _ignored(raw: Tensor, targets: Tensor, anchors: Tensor, scale_xy: float) -> 
     return sure
 
 
-def _limited(value: Tensor, most: float) -> Tensor:
-    """`value`, whose gradient is limited to +-`most`."""
+def _note(gradient: Tensor, factor: Tensor) -> None:
+    """Keep the gradient of the loss itself."""
+    factor.copy_(gradient.detach().abs())
+
+
+def _limited(value: Tensor, most: float, factor: Tensor) -> Tensor:
+    """`value`, whose gradient is limited to +-`most` times `factor`."""
     same = value.clone()
     if same.requires_grad:
-        same.register_hook(lambda g: g.clamp(-most, most))  # type: ignore[no-untyped-call]
+        same.register_hook(lambda g: g.clamp(-most * factor, most * factor))  # type: ignore[no-untyped-call]
     return same
 
 

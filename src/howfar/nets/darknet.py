@@ -82,6 +82,9 @@ class Darknet(nn.Module):
         heads = [(strides[i], i) for i, layer in enumerate(cfg.layers) if isinstance(layer, Yolo)]
         self._heads = [i for _, i in sorted(heads)]
         self.strides = tuple(sorted(stride for stride, _ in heads))
+        self.head_tensors = tuple(
+            f"layers.{i - 1}.conv.{name}" for i in self._heads for name in ("weight", "bias")
+        )
         yolos = [layer for i in self._heads if isinstance(layer := cfg.layers[i], Yolo)]
         self.classes = yolos[0].classes
         self.scale_xy = tuple(layer.scale_xy for layer in yolos)

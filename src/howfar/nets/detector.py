@@ -15,10 +15,12 @@ class Detector(Protocol):
     Attributes:
         strides: input pixels of a cell of each level.
         classes: number of classes C.
+        head_tensors: names of weights and biases whose rows are A (5 + C) outputs.
     """
 
     strides: tuple[int, ...]
     classes: int
+    head_tensors: tuple[str, ...]
 
     @property
     def anchors_px(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import warnings
 from collections.abc import Iterable
@@ -62,4 +63,8 @@ def read_safely(path: Path, what: str, stand_ins: Iterable[str] = ()) -> Any:
                 "state_dict alone, where it comes from"
             ) from error
         reason = told.splitlines()[0] if told else type(error).__name__
+        if isinstance(
+            error, pickle.UnpicklingError | EOFError | KeyError | IndexError | ValueError
+        ):
+            reason = "it is damaged, or no file of PyTorch at all"
         raise ModelError(f"{path}: no {what} that can be read safely ({reason})") from error

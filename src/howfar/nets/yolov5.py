@@ -142,6 +142,7 @@ class YoloV5(nn.Module):
 
     input_size = InputSize(32)
     strides: tuple[int, ...] = STRIDES
+    head_tensors = tuple(f"model.24.m.{i}.{n}" for i in range(3) for n in ("weight", "bias"))
 
     def __init__(self, deep: float, wide: float, classes: int, anchors: Tensor) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from howfar.core.boxes import FloatArray
+from howfar.core.preprocess import Fit
 from howfar.data.dataset import Dataset
+from howfar.data.geometry import resize_scene
 from howfar.data.mosaic import MosaicOptions, detection_example, fit_to, placed
 from howfar.data.sample import Sample
 from howfar.data.scene import Scene
@@ -91,6 +93,14 @@ class DetectionTask:
             raise UsageError(f"{sample.source or sample.id}: has no boxes to learn from")
         bare = replace(sample, depth=None, semantics=None)
         scene = Scene.from_sample(bare, self.recipe.classes)
+        pre = self.recipe.preprocess
+        if pre.fit is Fit.STRETCH:
+            return resize_scene(
+                replace(scene, camera=None),
+                pre.width,
+                pre.height,
+                interpolation=pre.interpolation,
+            )
         return fit_to(scene, self.recipe.preprocess.width, self.recipe.preprocess.height)
 
     def example(self, index: int, draw: Draw, rng: np.random.Generator) -> Example:
@@ -198,10 +208,14 @@ def resolved(recipe: Recipe, data: Dataset) -> Recipe:
 
 def mosaic_options(recipe: Recipe) -> MosaicOptions:
     """The recipe's augmentation. Raises `UsageError` for options that it does not take."""
-    try:
-        return MosaicOptions(**recipe.augment_options)
-    except TypeError as error:
-        raise UsageError(f"recipe {recipe.name}: augment_options: {error}") from error
+    known = [item.name for item in fields(MosaicOptions)]
+    for name, value in recipe.augment_options.items():
+        if name not in known or isinstance(value, bool) or not isinstance(value, int | float):
+            raise UsageError(
+                f"recipe {recipe.name}: augment_options.{name}={value!r}; give a number to one of "
+                f"{', '.join(known)}"
+            )
+    return MosaicOptions(**recipe.augment_options)
 
 
 def detector_card(recipe: Recipe) -> ModelCard:

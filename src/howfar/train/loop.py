@@ -8,9 +8,12 @@ as one that was not.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -109,7 +112,8 @@ def train(job: Job, tick: Tick | None = None) -> State:
     """Train by a recipe; returns where it ended.
 
     The folder gets `recipe.json`, `last.pt` (to resume), `best.pt` (to use), `steps.csv`,
-    `epochs.csv` and `curves.png`. Ctrl-C writes `last.pt` before it is passed on.
+    `epochs.csv` and `curves.png`. Ctrl-C finishes the step and writes `last.pt` before it is passed
+    on.
 
     Raises `UsageError` for requests that cannot be, `TrainingError` where the loss is no number,
     and whatever reading a sample raises.
@@ -137,16 +141,18 @@ class Trainer:
             self.started = start_from(module, recipe, job.weights, job.encoder)
         data = trained_data(recipe, job.data)
         self.validation = job.validation and trained_data(recipe, job.validation)
+        check_validation(recipe, job)
         self.task = make_task(recipe, data, module)
         world = self.accelerator.num_processes
         rank = self.accelerator.process_index
         self.feed = Feed(data, recipe, self.task, rank, world, job.workers, job.cache_mb)
         self.schedule = Schedule(recipe, self.feed.batches_per_epoch, world)
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = Average(module, recipe.ema) if recipe.ema else None
         self.model, self.optimiser = self.accelerator.prepare(
             module, make_optimiser(module, recipe, world)
         )
+        self.average = Average(self.module, recipe.ema) if recipe.ema else None
+        self.interrupted = False
         if not self.schedule.groups(0):
             raise UsageError(
                 f"recipe {recipe.name}: accumulate is {recipe.accumulate}, but an epoch "
@@ -163,15 +169,33 @@ class Trainer:
         return module
 
     def run(self) -> State:
-        """Train to the end."""
-        try:
+        """Train to the end, or to the end of the step in which Ctrl-C is pressed."""
+        with self._interruptible():
             while self.state.epoch < self.recipe.epochs and not self._stopped():
                 self._epoch()
-        except KeyboardInterrupt:
-            self._save()
-            raise
         self._save()
+        if self.interrupted:
+            raise KeyboardInterrupt
         return self.state
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C waits for the end of a step, so that what is saved is whole; a second one does
+        not. One of several processes cannot stop alone, so they stop at once and save nothing."""
+        alone = self.accelerator.num_processes == 1
+        if not alone or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(_number: int, _frame: object) -> None:
+            self.interrupted = True
+            signal.signal(signal.SIGINT, before)
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _epoch(self) -> None:
         """The rest of the present epoch, its validation and its checkpoint."""
@@ -185,6 +209,7 @@ class Trainer:
         meter.flush(self)
         if self.state.batch >= sum(self.schedule.groups(self.state.epoch)):
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
+            self._save()  # what was learned, whatever becomes of its validation
             last = self.state.epoch == self.recipe.epochs
             if last or self.validation is None or self.state.epoch % self.job.val_every == 0:
                 self._judge(meter)
@@ -207,6 +232,8 @@ class Trainer:
         set_rates(self.optimiser, rates)
         torch.manual_seed(self._step_seed())
         self.model.train()
+        if self.recipe.frozen_norm:
+            freeze_norms(self.module)
         total = torch.zeros((), device=self.accelerator.device)
         for i, batch in enumerate(batches):
             total += self._backward(batch, len(batches), last=i == len(batches) - 1)
@@ -273,6 +300,8 @@ class Trainer:
         meter.tell(self)
 
     def _keep_best(self, weights: dict[str, Tensor]) -> None:
+        if self.validation is None and math.isfinite(self.state.best):
+            return  # chosen by a validation that this run is resumed without
         error = self.errors.get(self.recipe.monitor)
         if self.job.validation is not None and error is None:
             known = ", ".join(self.errors)
@@ -304,7 +333,12 @@ class Trainer:
                 flag = torch.tensor(int(late), device=self.accelerator.device)
                 late = bool(self.accelerator.reduce(flag, "sum"))
         patient = not self.recipe.patience or state.waited < self.recipe.patience
-        return late or not patient or (job.max_steps is not None and state.step >= job.max_steps)
+        return (
+            self.interrupted
+            or late
+            or not patient
+            or (job.max_steps is not None and state.step >= job.max_steps)
+        )
 
     def _weights(self) -> dict[str, Tensor]:
         """What is evaluated and shipped: the average where there is one."""
@@ -330,7 +364,8 @@ class Trainer:
         }
         path = self.job.folder / LAST
         save_checkpoint(path, self._checkpoint(self._weights(), training))
-        if self.job.validation is None or not (self.job.folder / BEST).is_file():
+        chosen = math.isfinite(self.state.best) and (self.job.folder / BEST).is_file()
+        if not chosen:
             save_checkpoint(self.job.folder / BEST, self._checkpoint(self._weights(), {}))
 
     def _saved(self) -> Checkpoint | None:
@@ -347,8 +382,8 @@ class Trainer:
             mine = self.recipe.to_dict()
             other = [n for n in mine if found.recipe.get(n) != mine[n]]
             raise UsageError(
-                f"{path}: was trained with another {', '.join(other)}; resume with the same recipe "
-                f"({self.job.folder / RECIPE}), or start in another folder"
+                f"{path}: its recipe differs in {', '.join(other)}; resume with the same recipe "
+                f"({self.job.folder / RECIPE}), or start in another folder, with --weights {path}"
             )
         return found
 
@@ -357,7 +392,7 @@ class Trainer:
         self.state = State(**training["state"])
         self.module.load_state_dict(training["model"])
         self.optimiser.load_state_dict(training["optimiser"])
-        self.errors = dict(training["errors"])
+        self.errors = dict(training["errors"]) if self.validation is not None else {}
         if self.average:
             self.average.load(saved.weights, training["average_steps"])
 
@@ -374,6 +409,13 @@ class Trainer:
         self.log = Log(folder, self.state.step)
 
 
+def freeze_norms(module: nn.Module) -> None:
+    """Let batch norms use, and keep, the statistics that they have."""
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()
+
+
 def make_task(recipe: Recipe, data: Dataset, module: nn.Module) -> Task:
     """What the recipe learns. Raises `UsageError` where the data cannot teach it."""
     if recipe.task == "detection":
@@ -386,3 +428,17 @@ def trained_data(recipe: Recipe, data: Dataset) -> Dataset:
     if recipe.task == "detection":
         return relabelled(data, recipe.class_map, recipe.classes)
     return data
+
+
+def check_validation(recipe: Recipe, job: Job) -> None:
+    """Refuse limits and validation data that cannot be, before anything is trained."""
+    if job.max_minutes is not None and job.max_minutes <= 0:
+        raise UsageError(f"max_minutes is {job.max_minutes}; give a positive number")
+    if recipe.task != "detection" or job.validation is None:
+        return
+    names = {recipe.class_map.get(name, name) for name in job.validation.class_names}
+    if not names & set(recipe.classes):
+        raise UsageError(
+            f"{job.validation.name}: has none of the classes that are learned, "
+            f"{', '.join(recipe.classes)}; it has {', '.join(sorted(names)) or 'none'}"
+        )

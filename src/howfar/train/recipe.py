@@ -6,7 +6,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -80,6 +80,8 @@ class Recipe:
             0 leaves it to `accumulate`.
         epochs: passes over the data.
         init: `random`, or `encoder`: the encoder starts from ImageNet weights (--encoder FILE).
+        frozen_norm: batch norms keep the statistics of the weights that training starts from, as
+            small data cannot better them.
         ema: decay of the moving average of the weights that is evaluated; 0 is none.
         precision: `bf16` (autocast; weights stay float32), `fp32`, or `auto`: what the device is
             fast in.
@@ -130,6 +132,7 @@ class Recipe:
     nominal_batch: int = 0
     epochs: int = 10
     init: str = "random"
+    frozen_norm: bool = False
     ema: float = 0.0
     precision: str = "auto"
     patience: int = 0
@@ -145,6 +148,11 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("classes", "stressed"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+            self._need(_all_text(getattr(self, name)), name, "a list of names")
+        names = (*self.class_map, *self.class_map.values())
+        self._need(_all_text(names), "class_map", "an object of names")
+        pairs = all(isinstance(s, tuple | list) and len(s) == 2 for s in self.lr_steps)
+        self._need(pairs, "lr_steps", "pairs of epoch and rate, such as [[10, 0.001]]")
         steps = tuple((int(epoch), float(lr)) for epoch, lr in self.lr_steps)
         object.__setattr__(self, "lr_steps", steps)
         self._need(self.task in MONITORS, "task", f"one of {', '.join(MONITORS)}")
@@ -188,6 +196,10 @@ class Recipe:
         return record
 
 
+def _all_text(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) and value == value.strip() for value in values)
+
+
 def from_dict(record: Mapping[str, Any]) -> Recipe:
     """The recipe of a record; raises `UsageError` for fields that are unknown or missing."""
     known = {item.name: item for item in fields(Recipe)}
@@ -228,6 +240,9 @@ def _inside(old: Any, setting: str, inner: str, value: Any) -> Any:
         return {**old, inner: value}
     if not isinstance(old, Preprocess) or inner not in {item.name for item in fields(old)}:
         raise UsageError(f"setting {setting!r}: there is no such field")
+    number = isinstance(getattr(old, inner), int | float)
+    if number and not isinstance(value, int | float):
+        raise UsageError(f"setting {setting!r}: {inner} is a number, true or false")
     try:
         return replace(old, **{inner: value})
     except (CardError, TypeError) as error:
