@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import howfar
+from howfar.export import export_checkpoint
 from howfar.io.records import coco_results
 from howfar.models.classes import COCO80, COCO_IDS
 
@@ -46,6 +47,12 @@ def coco_ap(detector, data):
 def test_detection_ap_on_coco(detector, expected, shared_data, shared_models):
     measured = coco_ap(detector, shared_data / "eval" / "coco-val127")
     assert measured == pytest.approx(expected, abs=0.003)
+
+
+def test_an_official_checkpoint_on_coco(shared_data, shared_models, tmp_path):
+    done = export_checkpoint(shared_models / "yolov5n.pt", tmp_path / "yolov5n.onnx")
+    measured = coco_ap(done.path, shared_data / "eval" / "coco-val127")
+    assert measured == pytest.approx((0.334, 0.521), abs=0.005)
 
 
 def depth_errors(depth_network, folder):

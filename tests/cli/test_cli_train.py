@@ -85,3 +85,60 @@ def test_train_resume_and_use(tmp_path: Path) -> None:
     )
     assert found.exit_code == 0
     assert json.loads(found.stdout)["scores"]["abs_rel"] > 0
+
+
+def own_pictures(root: Path, layout: str, count: int = 8) -> str:
+    """Dark squares ("nut") and bright ones ("bolt"), as a person would lay them down."""
+    rng = np.random.default_rng(0)
+    names = ("bolt", "nut")
+    for i in range(count):
+        pixels = np.full((60, 80, 3), 120, np.uint8)
+        x, y, kind = int(rng.integers(0, 50)), int(rng.integers(0, 30)), i % 2
+        pixels[y : y + 30, x : x + 30] = 20 if kind else 250
+        images = root / ("images" if layout == "yolo" else "JPEGImages")
+        labels = root / ("labels" if layout == "yolo" else "Annotations")
+        for place in (images, labels):
+            place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(images / f"{i}.jpg")
+        if layout == "yolo":
+            row = (kind, (x + 15) / 80, (y + 15) / 60, 30 / 80, 30 / 60)
+            (labels / f"{i}.txt").write_text(" ".join(f"{v:.6f}".rstrip("0") for v in row))
+        else:
+            sides = dict(
+                zip(("xmin", "ymin", "xmax", "ymax"), (x + 1, y + 1, x + 30, y + 30), strict=False)
+            )
+            box = "".join(f"<{k}>{v}</{k}>" for k, v in sides.items())
+            thing = f"<object><name>{names[kind]}</name><bndbox>{box}</bndbox></object>"
+            (labels / f"{i}.xml").write_text(f"<annotation>{thing}</annotation>")
+    if layout == "yolo":
+        (root / "data.yaml").write_text("names: [bolt, nut]\n")
+    return f"{layout}:{root}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["yolo", "voc"])
+def test_from_own_pictures_to_distances(tmp_path: Path, layout: str) -> None:
+    data = own_pictures(tmp_path / "parts", layout)
+    size = ("--set", "preprocess.width=64", "--set", "preprocess.height=64")
+    short = ("--batch", "4", "--epochs", "2", "--cpu", "--workers", "1")
+    out = tmp_path / "run"
+    told = run("yolov5n", "--data", data, "--val", data, *size, *short, "--out", str(out))
+    assert f"{out}/best.pt" in told
+    again = tmp_path / "again"
+    start = ("--weights", str(out / "best.pt"), "--set", 'classes=["nut"]')
+    found = CliRunner().invoke(
+        app, ["train", "yolov5n", "--data", data, *size, *short, *start, "--out", str(again)]
+    )
+    assert found.exit_code == 0
+    assert "349 tensors taken" in found.stderr
+    onnx = str(tmp_path / "best.onnx")
+    CliRunner().invoke(app, ["export", str(out / "best.pt"), "--out", onnx], catch_exceptions=False)
+    picture = next((tmp_path / "parts").rglob("0.*g"))
+    asked = ["predict", str(picture), "--detector", onnx, "--depth", "none", "--json"]
+    answer = CliRunner().invoke(app, [*asked, "--conf", "0.0001", "--threads", "1"])
+    record = json.loads(answer.stdout)
+    assert {o["label"] for o in record["objects"]} <= {"bolt", "nut"}
+    measured = CliRunner().invoke(
+        app, ["val", "detection", "--data", data, "--detector", onnx, "--json", "--threads", "1"]
+    )
+    assert json.loads(measured.stdout)["counts"]["frames"] == 8

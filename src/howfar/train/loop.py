@@ -37,7 +37,7 @@ from howfar.train.log import Log
 from howfar.train.meter import Meter, Progress
 from howfar.train.optimiser import make_optimiser, set_rates
 from howfar.train.precision import uses_bf16
-from howfar.train.recipe import SCORES, Recipe
+from howfar.train.recipe import SCORES, Recipe, from_dict
 from howfar.train.schedule import Schedule
 from howfar.train.start import Started, start_from
 from howfar.train.task import Batch, Task
@@ -378,9 +378,9 @@ class Trainer:
                 f"{self.job.folder} holds a run already; go on with --resume, or use another folder"
             )
         found = load_checkpoint(path)
-        if found.recipe != self.recipe.to_dict():
-            mine = self.recipe.to_dict()
-            other = [n for n in mine if found.recipe.get(n) != mine[n]]
+        mine, theirs = self.recipe.to_dict(), from_dict(found.recipe).to_dict()
+        other = [name for name in mine if theirs[name] != mine[name]]
+        if other:
             raise UsageError(
                 f"{path}: its recipe differs in {', '.join(other)}; resume with the same recipe "
                 f"({self.job.folder / RECIPE}), or start in another folder, with --weights {path}"
