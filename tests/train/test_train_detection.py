@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from howfar.nets.darknet_cfg import cfg_text
 from howfar.nets.darknet_weights import save_darknet_weights
 from howfar.nets.yolov4 import yolov4
 from howfar.nets.yolov5 import yolov5
-from howfar.train import loop
 from howfar.train.detection import DetectionTask, rescaled, resolved
 from howfar.train.loop import Job, train
 from howfar.train.recipe import Recipe, overridden
@@ -285,26 +283,6 @@ def test_samples_without_boxes_are_named(tmp_path: Path) -> None:
     data = Records("bare", tuple(range(4)), lambda i: Sample(id=f"s{i}", picture=plain), CLASSES)
     with pytest.raises(UsageError, match="has no boxes to learn from"):
         train(job(tmp_path / "run", data=data))
-
-
-def test_ctrl_c_ends_after_a_whole_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train(job(tmp_path / "whole"))
-    plain, calls = loop.Trainer._backward, []
-
-    def interrupted(self: loop.Trainer, *arguments: Any, **more: Any) -> torch.Tensor:
-        calls.append(1)
-        if len(calls) == 3:
-            signal.raise_signal(signal.SIGINT)
-        return plain(self, *arguments, **more)
-
-    monkeypatch.setattr(loop.Trainer, "_backward", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(job(tmp_path / "parts"))
-    assert load_checkpoint(tmp_path / "parts" / "last.pt").training["state"]["step"] == 3
-    train(job(tmp_path / "parts", resume=True))
-    whole, parts = (load_checkpoint(tmp_path / f / "last.pt") for f in ("whole", "parts"))
-    for name, value in whole.training["model"].items():
-        assert torch.equal(value, parts.training["model"][name]), name
 
 
 def test_frozen_norms_keep_their_statistics(tmp_path: Path) -> None:

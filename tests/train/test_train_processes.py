@@ -49,24 +49,28 @@ def losses(folder: Path) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_run_ends_with_the_same_weights(tmp_path: Path, sent: signal.Signals) -> None:
     finish(DRIVER, str(tmp_path / "whole"), "4", "hybrid-cnn")
-    killed = tmp_path / "killed"
+    stopped_at = tmp_path / "stopped"
     wait_for = random.Random(time.time_ns()).randrange(2, STEPS - 6)
     run = subprocess.Popen(
-        [sys.executable, DRIVER, str(killed), "4", "hybrid-cnn"], env=environment()
+        [sys.executable, DRIVER, str(stopped_at), "4", "hybrid-cnn"],
+        env=environment(),
+        stderr=subprocess.DEVNULL,
     )
-    while run.poll() is None and step_of(killed) < wait_for:
+    while run.poll() is None and step_of(stopped_at) < wait_for:
         time.sleep(0.02)
-    run.send_signal(signal.SIGKILL)
+    run.send_signal(sent)
     run.wait()
-    stopped = step_of(killed)
+    assert run.returncode != 0
+    stopped = step_of(stopped_at)
     assert 0 < stopped < STEPS, f"waited for step {wait_for}"
-    finish(DRIVER, str(killed), "4", "hybrid-cnn", "--resume")
-    whole, resumed = (load_checkpoint(f / "last.pt") for f in (tmp_path / "whole", killed))
-    assert step_of(killed) == STEPS
+    finish(DRIVER, str(stopped_at), "4", "hybrid-cnn", "--resume")
+    whole, resumed = (load_checkpoint(f / "last.pt") for f in (tmp_path / "whole", stopped_at))
+    assert step_of(stopped_at) == STEPS
     for name, value in whole.training["model"].items():
-        assert torch.equal(value, resumed.training["model"][name]), f"{name}, killed at {stopped}"
+        assert torch.equal(value, resumed.training["model"][name]), f"{name}, stopped at {stopped}"
     for name, value in whole.weights.items():
         assert torch.equal(value, resumed.weights[name]), f"{name} of the average"
 
