@@ -231,7 +231,7 @@ def draw(kept: dict, target: Path) -> None:
     """Loss and AP50 of every run."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    figure = Figure(figsize=(3.2 * len(kept), 3.4), layout="constrained")
     axes: Sequence = figure.subplots(1, len(kept), squeeze=False)[0]
     for axis, (name, record) in zip(axes, kept.items(), strict=True):
         axis.plot(*zip(*record["curve"]["loss"], strict=True), color="C0", lw=1)
