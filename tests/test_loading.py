@@ -315,7 +315,7 @@ def test_a_network_for_another_task(tmp_path, role):
     depth, cups = wall_depth(tmp_path / "wall.onnx"), cup_detector(tmp_path / "cups.onnx")
     path = cups if role == "depth" else depth
     roles = {"detector": None, "depth": None, role: path}
-    task = {"detector": "detect"}.get(role, role)
+    task = {"detector": "detection"}.get(role, role)
     with pytest.raises(UsageError, match=f"^{path.stem} is a .* network, not a {task} one$"):
         howfar.load(**roles, runtime="onnx")
 

@@ -90,6 +90,7 @@ def test_two_epochs_of_every_recipe_lower_the_loss(name: str, tmp_path: Path) ->
         protocol="rgbd",
         monitor="abs_rel",
         augment="none",
+        stressed=("thing",) if RECIPES[name].stressed else (),
     )
     train(job(tmp_path / "run", recipe))
     with (tmp_path / "run" / "epochs.csv").open() as file:
