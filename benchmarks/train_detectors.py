@@ -90,7 +90,7 @@ RUNS = {
             *(*SMALL, "lr=0.001"),
         ),
         weights=ROOT / "out" / "results" / "detectors-scratch" / "best.pt",
-        wanted="-",
+        wanted="AP50 of .60 or more on unseen scenes, from random weights: not reached",
     ),
     "road-users": Run(
         STREET.format(2400, 9_000_000),
@@ -103,7 +103,7 @@ RUNS = {
             'classes=["person","bicycle","car","motorcycle","bus","truck"]',
         ),
         weights=ROOT / "out" / "results" / "detectors-scratch-2" / "best.pt",
-        wanted="AP50 of .60 or more on unseen scenes",
+        wanted="-",
     ),
     "overfit": Run(
         PHOTOS,
