@@ -115,10 +115,15 @@ def _errors(
     found = open_weights(checkpoint)
     detector = found.card.task is Task.DETECT
     task = "detection" if detector else "depth"
-    variants = []
-    for name, path in (("checkpoint", checkpoint), ("exported", exported)):
-        used = {"detector": str(path)} if detector else {"depth": str(path)}
-        variants.append(Variant(name, runtime="onnx", **used))  # type: ignore[arg-type]
+    variants = [
+        Variant(
+            name,
+            detector=str(path) if detector else None,
+            depth=None if detector else str(path),
+            runtime="onnx",
+        )
+        for name, path in (("checkpoint", checkpoint), ("exported", exported))
+    ]
     protocol, align = found.recipe.get("protocol"), found.recipe.get("align")
     request = Request(
         task, data, tuple(variants), *((None, None) if detector else (protocol, align)), limit=limit
