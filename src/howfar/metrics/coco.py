@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from howfar.core.detections import Detections
 from howfar.errors import UsageError
@@ -90,19 +91,73 @@ def evaluate_coco(truth: Mapping[str, Any], results: Iterable[Mapping[str, Any]]
         package.COCO(_dataset(truth, true)), package.COCO(_dataset(truth, found)), "bbox"
     )
     judge.params.maxDets = [1, 10, MAX_DETECTIONS]
+    areas = np.asarray(judge.params.areaRng, float)
+    objects = _object_counts(true, list(categories), areas)
+    recalls = np.asarray(judge.params.recThrs)
+    second = np.divide(2.0, objects, out=np.ones(objects.shape), where=objects > 1)
+    judge.params.recThrs = np.unique(np.concatenate([recalls, second.ravel()]))
     judge.evaluate()
     judge.accumulate()
-    judge.summarize()
-    stats = [float(value) if value > -1 else float("nan") for value in judge.stats[:12]]
-    precision = np.asarray(judge.eval["precision"])[:, :, :, 0, -1]
+    asked = np.asarray(judge.params.recThrs)
+    precision = np.asarray(judge.eval["precision"])[..., -1]
+    _spread_first(precision, objects, np.searchsorted(asked, second))
+    precision = precision[:, np.searchsorted(asked, recalls)]
+    stats = _twelve(precision, np.asarray(judge.eval["recall"]))
     return CocoScores(
         overall=dict(zip(COCO_NAMES, stats, strict=True)),
-        by_category=_by_category(precision, [categories[k] for k in judge.params.catIds]),
+        by_category=_by_category(precision[..., 0], [categories[k] for k in judge.params.catIds]),
         images=len(truth["images"]),
         objects=sum(not annotation["iscrowd"] for annotation in true),
         detections=len(known),
         left_out=len(rows) - len(known),
     )
+
+
+def _object_counts(
+    annotations: Sequence[Mapping[str, Any]], categories: Sequence[int], areas: Float64Array
+) -> npt.NDArray[np.int64]:
+    """True objects of each category (ascending ids) and area range, crowds not counted."""
+    rows = {category: k for k, category in enumerate(sorted(categories))}
+    counts = np.zeros((len(rows), len(areas)), np.int64)
+    for annotation in annotations:
+        if annotation["category_id"] in rows and not annotation["iscrowd"]:
+            inside = (areas[:, 0] <= annotation["area"]) & (annotation["area"] <= areas[:, 1])
+            counts[rows[annotation["category_id"]]] += inside
+    return counts
+
+
+def _spread_first(
+    precision: Float64Array,
+    objects: npt.NDArray[np.int64],
+    second: npt.NDArray[np.int64],
+) -> None:
+    """Lower a precision of 1 to 1 / (1 + 2e-16) where only the best detection reaches it.
+
+    pycocotools adds `np.spacing(1)` to the number of detections; that changes no number but 1.
+    Where the two best detections are right, precision is 1 at two objects found, and stays 1.
+
+    Args:
+        precision: (IoU thresholds, recalls, categories, areas), changed in place.
+        objects: true objects of each category and area.
+        second: index of the recall at which two of them are found.
+    """
+    at_second = np.take_along_axis(precision, second[None, None], axis=1)
+    alone = (precision == 1) & ((objects < 2) | (at_second < 1))
+    precision[alone] = 1 / (1 + np.spacing(1))
+
+
+def _twelve(precision: Float64Array, recall: Float64Array) -> list[float]:
+    """COCO's numbers in the order of `COCO_NAMES`: means over what has a true object.
+
+    Args:
+        precision: (IoU thresholds, recalls, categories, areas) at `MAX_DETECTIONS`, -1 = none.
+        recall: (IoU thresholds, categories, areas, detections looked at), likewise.
+    """
+    parts = [precision[..., 0], precision[:1, ..., 0], precision[5:6, ..., 0]]
+    parts += [precision[..., area] for area in (1, 2, 3)]
+    parts += [recall[..., 0, looked] for looked in (0, 1, 2)]
+    parts += [recall[..., area, -1] for area in (1, 2, 3)]
+    return [float(np.mean(p[p > -1])) if (p > -1).any() else float("nan") for p in parts]
 
 
 def _by_category(precision: Float64Array, names: Sequence[str]) -> dict[str, dict[str, float]]:
