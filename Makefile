@@ -14,6 +14,8 @@ demo: $(VENV)/demo.done ## detect and range on photographs, or on IMAGE=your.jpg
 	$(BIN)/python examples/demo.py --photos $(VENV)/photos/skimage/data $(if $(IMAGE),"$(IMAGE)")
 
 test: lint ## everything: lint, types, layers and all tests
+	sh tests/browser/install_chromium.sh
+	sh tests/install_rtsp_server.sh
 	$(BIN)/python -m pytest -m "" -q
 
 check: lint ## before a commit: lint, types, layers and the fast tests
@@ -26,7 +28,7 @@ lint: $(VENV)/dev.done ## lint, format, types, layers
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev.done ## measure speed and memory; prints tables
-	for name in overhead distance side_by_side cold_start memory val_overhead synthetic_rate; do \
+	for name in overhead distance side_by_side cold_start memory val_overhead synthetic_rate video_throughput; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(VENV)/bin/python:

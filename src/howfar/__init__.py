@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from howfar.core.detections import Detections
     from howfar.core.distance import Distance, Statistic
     from howfar.core.image import Image
+    from howfar.core.profile import CameraProfile
     from howfar.core.result import Object, Result
-    from howfar.core.scale import GivenScale, KnownDistance, ObjectSizes, Scale
+    from howfar.core.scale import CameraHeight, GivenScale, KnownDistance, ObjectSizes, Scale
     from howfar.core.semantics import LabelMap
     from howfar.core.sizes import TypicalSize
     from howfar.errors import (
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
         ModelError,
         OutputError,
         PictureError,
+        ProfileError,
         ScaleError,
         TrainingError,
         UntrustedError,
         UsageError,
     )
+    from howfar.io.profiles import load_profile, save_profile
     from howfar.loading import load
     from howfar.models.card import ModelCard
     from howfar.parts import Join
@@ -51,8 +54,9 @@ _HOMES = {
     "howfar.core.detections": ("Detections",),
     "howfar.core.distance": ("Distance", "Statistic"),
     "howfar.core.image": ("Image",),
+    "howfar.core.profile": ("CameraProfile",),
     "howfar.core.result": ("Object", "Result"),
-    "howfar.core.scale": ("GivenScale", "KnownDistance", "ObjectSizes", "Scale"),
+    "howfar.core.scale": ("CameraHeight", "GivenScale", "KnownDistance", "ObjectSizes", "Scale"),
     "howfar.core.semantics": ("LabelMap",),
     "howfar.core.sizes": ("TypicalSize",),
     "howfar.errors": (
@@ -64,11 +68,13 @@ _HOMES = {
         "ModelError",
         "OutputError",
         "PictureError",
+        "ProfileError",
         "ScaleError",
         "TrainingError",
         "UntrustedError",
         "UsageError",
     ),
+    "howfar.io.profiles": ("load_profile", "save_profile"),
     "howfar.loading": ("load",),
     "howfar.models.card": ("ModelCard",),
     "howfar.parts": ("Join",),
@@ -79,6 +85,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Box",
     "Camera",
+    "CameraHeight",
+    "CameraProfile",
     "CardError",
     "ChecksumError",
     "DatasetError",
@@ -99,6 +107,7 @@ __all__ = [
     "ObjectSizes",
     "OutputError",
     "PictureError",
+    "ProfileError",
     "Ranger",
     "Result",
     "Scale",
@@ -109,6 +118,8 @@ __all__ = [
     "UntrustedError",
     "UsageError",
     "load",
+    "load_profile",
+    "save_profile",
 ]
 
 

@@ -28,6 +28,10 @@ class ScaleError(HowfarError):
     """A picture does not hold what the asked-for metric scale needs."""
 
 
+class ProfileError(HowfarError):
+    """A camera profile cannot be read or made, or does not fit a picture."""
+
+
 class ModelError(HowfarError):
     """A network cannot be found, loaded or run."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from howfar.core.camera import Camera
 from howfar.core.depth import DepthKind, DepthMap
 from howfar.core.detections import Detections
 from howfar.core.image import Image
+from howfar.core.scale import KnownDistance
+from howfar.core.straighten import Straightener, straightener
 from howfar.errors import PictureError, UsageError
 from howfar.io.sources import expand
 from howfar.media import image_from_pil
@@ -73,8 +76,47 @@ def fit_depth(depth: DepthMap | npt.ArrayLike, image: Image) -> DepthMap:
     return depth.resized(image.width, image.height)
 
 
+def through_camera(
+    options: Options, image: Image, depth: DepthMap | None, found: Detections | None
+) -> tuple[Options, Image, DepthMap | None, Detections | None]:
+    """A picture with the camera of `options`, straightened where the lens distorts.
+
+    So are own depth, own boxes and the place of a known distance, all given in pixels of the
+    picture as it came. Raises `ProfileError` where the picture is not of this camera.
+    """
+    profile = options.camera
+    if profile is None:
+        return options, image, depth, found
+    profile.check_size(image.width, image.height, image.source)
+    if profile.lens is None:
+        return options, image, depth, found
+    moved = straightener(profile, image.width, image.height)
+    if moved is None:
+        image = replace(image, camera=profile.raw_camera(image.width, image.height))
+        return options, image, depth, found
+    if isinstance(options.scale, KnownDistance):
+        options = replace(options, scale=straight_place(options.scale, moved))
+    notes = (*image.notes, f"The lens distortion of {profile.name} was taken out of the picture.")
+    pixels = moved.pixels(image.pixels)
+    image = replace(image, pixels=pixels, camera=moved.camera, notes=notes)
+    depth = None if depth is None else moved.depth(depth)
+    found = None if found is None else replace(found, boxes=moved.boxes(found.boxes))
+    return options, image, depth, found
+
+
+def straight_place(known: KnownDistance, moved: Straightener) -> KnownDistance:
+    """A known distance whose pixel or box is that of the straight picture."""
+    if isinstance(known.at, str):
+        return known
+    if len(known.at) == 2:
+        x, y = moved.points(np.array([known.at])).tolist()[0]
+        return replace(known, at=(x, y))
+    x1, y1, x2, y2 = moved.boxes(np.array([known.at], np.float32)).tolist()[0]
+    return replace(known, at=(x1, y1, x2, y2))
+
+
 def image_camera(image: Image, options: Options) -> Camera | None:
-    """Intrinsics: what the caller gives, else what EXIF tells, else None."""
+    """Intrinsics: what the caller gives, else what the profile or EXIF tells, else None."""
     if options.focal_px is not None:
         return Camera.from_focal(options.focal_px, image.width, image.height)
     if options.fov_deg is not None:

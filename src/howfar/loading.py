@@ -47,6 +47,9 @@ def load(
 ) -> Ranger:
     """Make a `Ranger` from networks given by name, file or address.
 
+    One network that does both, named as detector and as depth, runs once for both; the embedded
+    one does unless others are named.
+
     Args:
         detector: what finds objects; None where you bring boxes.
         depth: what estimates depth; None where you bring depth maps, or want boxes only.
@@ -80,13 +83,16 @@ def load(
         return load_network(found, task, runtime, precision, count, size)
 
     finder = network(detector, Task.DETECT, imgsz)
-    ranging = network(depth, Task.DEPTH)
+    both = finder is not None and finder.card.task is Task.JOINT and depth == detector
+    ranging = finder if both else network(depth, Task.DEPTH)
     labels = network(semantic, Task.SEMANTIC)
-    if ranging is not None and ranging.card.classes and labels is None:  # it labels pixels as well
+    labels_too = ranging is not None and ranging.card.serves(Task.SEMANTIC)
+    if ranging is not None and labels_too and labels is None:
         ranging = labels = replace(ranging, runtime=RememberingRuntime(ranging.runtime))
     return Ranger(
         detector=finder,
         depth=ranging,
+        joint=finder if both and join == Join.PARALLEL else None,
         semantic=labels,
         join=Join(join),
         both=Alternating() if count > 1 else lambda first, second: (first(), second()),

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from howfar.core.distance import Statistic
+from howfar.core.profile import CameraProfile
 from howfar.core.result import Object
 from howfar.core.scale import GivenScale, ScaleRequest, parse_scale
 from howfar.errors import UsageError
+from howfar.io.profiles import load_profile
 from howfar.models.network import DetectOptions
 
 NUMBERS = ("conf", "iou", "max_det", "diou", "min_distance", "max_distance", "focal_px", "fov_deg")
@@ -36,6 +39,7 @@ class Options:
     focal_px: float | None = None
     fov_deg: float | None = None
     scale: ScaleRequest | None = None
+    camera: CameraProfile | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", _names(self.classes))
@@ -59,6 +63,19 @@ class Options:
         self.detect  # noqa: B018 - checks conf, iou, max_det and diou
         if self.focal_px is not None and self.fov_deg is not None:
             raise UsageError("give either focal_px or fov_deg, not both")
+        self._check_camera()
+
+    def _check_camera(self) -> None:
+        camera: Any = self.camera
+        if isinstance(camera, str | Path):
+            object.__setattr__(self, "camera", load_profile(camera))
+        elif camera is not None and not isinstance(camera, CameraProfile):
+            raise UsageError(f"camera is {camera!r}; give a camera profile or its file")
+        given = self.focal_px is not None or self.fov_deg is not None
+        if self.camera is not None and self.camera.lens is not None and given:
+            raise UsageError(
+                f"{self.camera.name} tells the focal length; leave focal_px and fov_deg out"
+            )
 
     def _check_filter(self) -> None:
         for name in ("min_distance", "max_distance"):

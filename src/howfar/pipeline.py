@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from howfar.core.distance import OUTSIDE, Distance, Distances, measure
 from howfar.core.image import Image
 from howfar.core.result import ModelUse, Result
 from howfar.core.scale import (
+    CameraHeight,
+    GivenScale,
     KnownDistance,
     ObjectSizes,
     Scale,
@@ -26,10 +30,21 @@ from howfar.core.scale import (
     find_scale,
 )
 from howfar.core.semantics import LabelMap
-from howfar.errors import HowfarError, ScaleError, UsageError
-from howfar.inputs import Picture, as_detections, as_image, fit_depth, image_camera
-from howfar.io.sources import expand
+from howfar.errors import HowfarError, PictureError, ScaleError, UsageError
+from howfar.inputs import (
+    Picture,
+    as_detections,
+    as_image,
+    fit_depth,
+    image_camera,
+    through_camera,
+)
+from howfar.io.ahead import abreast, available_cores
+from howfar.io.clip import make_clip
+from howfar.io.frames import Frames, check_max_frames, sort_out
+from howfar.io.sources import Item, expand
 from howfar.models.classes import NO_CLASS
+from howfar.models.network import GATE, Network
 from howfar.options import Options, filter_record, make_options, split_by_distance
 from howfar.parts import DepthLike, DetectorLike, Join, JointLike, SemanticLike
 from howfar.ranging import make_objects, size_prior
@@ -76,10 +91,10 @@ class Ranger:
         Options: `conf` (.25), `iou` (.6), `max_det` (300), `classes` (names), `multi_label`,
         `agnostic`, `diou` (0), `min_distance` and `max_distance` in metres, inclusive, `by` ("z"
         or "range"), `stat` (`Statistic`), `focal_px` or `fov_deg`, `scale` (text as on the command
-        line, or a request of `howfar.core.scale`).
+        line, or a request of `howfar.core.scale`), `camera` (a `CameraProfile`, or its file).
 
         Returns a `Result`, or a list of them for a list. Raises `UsageError`, `PictureError`,
-        `ScaleError` or `ModelError`.
+        `ScaleError`, `ProfileError` or `ModelError`.
         """
         asked = make_options(options)
         if isinstance(picture, list | tuple):
@@ -90,29 +105,97 @@ class Ranger:
 
     def stream(
         self,
-        source: str | Path | Sequence[str | Path],
+        source: str | int | Path | Sequence[str | Path],
         *,
+        vid_stride: int = 1,
+        start: float | str | None = None,
+        end: float | str | None = None,
+        max_frames: int | None = None,
+        drop_old: bool | None = None,
+        fps: float | None = None,
         on_error: Callable[[str, HowfarError], None] | None = None,
         **options: Any,
     ) -> Iterator[Result]:
-        """Results of all pictures of a file, folder, glob pattern or address, one at a time.
+        """Results of pictures, or of the frames of videos, cameras and streams, one at a time.
 
-        A picture that fails raises its error, or is handed to `on_error(source, error)` and
-        passed over.
+        Frames are decoded in a thread, a few ahead, so that memory stays flat; their results have
+        `image.time_s` and `image.frame_index`. What happened to a source, a damaged frame or a
+        camera that was lost, is in the notes of the next result.
+
+        Args:
+            source: file, folder, glob pattern, http(s) or rtsp(s) address, number of a camera, or
+                several of these.
+            vid_stride: every how manieth frame of a video.
+            start, end: part of a video, in seconds or as `1:23.5`; the end is left out.
+            max_frames: most frames of each video.
+            drop_old: where results come slower than frames, skip to the newest frame. Cameras and
+                streams do, unless False; files cannot.
+            fps: all pictures are the frames of one video of this rate.
+            on_error: gets (source, error) of what fails, which is then passed over; without it
+                the error is raised.
+            options: as in a call.
+
+        Raises as a call, and `PictureError` where a video cannot be opened or is given up.
         """
         asked = make_options(options)
-        sources = [source] if isinstance(source, str | Path) else source
-        for item in expand([str(one) for one in sources]):
+        clip = make_clip(vid_stride, start, end)
+        check_max_frames(max_frames)
+        sources = [source] if isinstance(source, str | int | Path) else source
+        for thing in sort_out(expand([str(one) for one in sources]), fps):
+            if isinstance(thing, Item):
+                images = (item.load() for item in (thing,))
+                yield from self._results(thing.source, images, asked, on_error)
+                continue
             try:
-                result = self.run(item.load(), asked)
-            except UsageError:
-                raise
+                frames = Frames(thing.open(clip), drop_old, max_frames)
             except HowfarError as error:
-                if on_error is None:
-                    raise
-                on_error(item.source, error)
+                _tell(thing.name, error, on_error)
+                continue
+            with frames:
+                yield from self._results(thing.name, frames, asked, on_error)
+            for text in frames.take_news():
+                _tell(thing.name, PictureError(f"{thing.name}: {text}"), on_error)
+
+    def _results(
+        self,
+        name: str,
+        images: Iterator[Image],
+        asked: Options,
+        on_error: Callable[[str, HowfarError], None] | None,
+    ) -> Iterator[Result]:
+        jobs = self.jobs(images, lambda image: self.run(image, asked))
+        while True:
+            try:
+                job = next(jobs, None)
+                if job is None:
+                    return
+                result = job()
+            except HowfarError as error:
+                _tell(name, error, on_error)
                 continue
             yield result
+
+    def jobs(
+        self, images: Iterator[Image], work: Callable[[Image], Result]
+    ) -> Iterator[Callable[[], Result]]:
+        """Functions that give `work(image)` for each image in turn, or raise its error.
+
+        Frames that wait (not the newest ones of a camera) are worked on two at a time where the
+        networks have one thread and leave another core idle: the networks of one frame then run
+        beside the rest of the work on the other, and never beside each other.
+        """
+        waits = isinstance(images, Frames) and not images.drops
+        if not (waits and self._leaves_a_core()):
+            for image in images:
+                yield partial(work, image)
+            return
+        gate = Lock()
+        yield from abreast(work, images, 2, lambda: GATE.set(gate))
+
+    def _leaves_a_core(self) -> bool:
+        used = [one for one in (self.detector, self.depth, self.joint) if one is not None]
+        alone = all(isinstance(one, Network) and one.runtime.threads == 1 for one in used)
+        return alone and self.semantic is None and available_cores() > 1
 
     def run(
         self,
@@ -122,10 +205,25 @@ class Ranger:
         boxes: Detections | npt.ArrayLike | None = None,
     ) -> Result:
         """As a call, with everything ready made."""
-        job = _Job(self, image, options, image_camera(image, options))
         given_depth = None if depth is None else fit_depth(depth, image)
         given_boxes = None if boxes is None else as_detections(boxes)
+        options, image, given_depth, given_boxes = through_camera(
+            options, image, given_depth, given_boxes
+        )
+        job = _Job(self, image, options, image_camera(image, options))
         return job.run(given_depth, given_boxes)
+
+
+def _tell(
+    name: str, error: HowfarError, on_error: Callable[[str, HowfarError], None] | None
+) -> None:
+    """Hand an error on, or raise it: always where the call is wrong."""
+    if on_error is None or isinstance(error, UsageError):
+        raise error
+    on_error(name, error)
+
+
+_DOMAIN = {True: "familiar", False: "unfamiliar"}
 
 
 class _Job:
@@ -172,7 +270,8 @@ class _Job:
         if metric:
             source = str(scale.source) if scale else self._own_source()
         uncertainty = scale.uncertainty if scale else 0.0
-        objects = make_objects(found, distances, self.image, self.camera, source, uncertainty)
+        own = depth if metric and scale is None and join is not Join.CROP else None
+        objects = make_objects(found, distances, self.image, self.camera, source, uncertainty, own)
         if options.classes is not None:
             self._check_classes(found)
             objects = [thing for thing in objects if thing.label in options.classes]
@@ -182,7 +281,7 @@ class _Job:
         if distances is not None and not metric:
             self.notes.append(
                 "There are no metres: the depth is relative. Give a scale (2.5m@chair, object-size "
-                "or a factor) or use a metric depth network."
+                "or a factor), calibrate the camera, or use a metric depth network."
             )
         self.timing_ms["total"] = (time.perf_counter() - start) * 1e3
         return Result(
@@ -199,6 +298,7 @@ class _Job:
             timing_ms=self.timing_ms,
             models=tuple(self.models),
             notes=tuple(self.notes),
+            domain=None if own is None or own.familiar is None else _DOMAIN[own.familiar],
         )
 
     # -- networks ---------------------------------------------------------------------------
@@ -259,7 +359,7 @@ class _Job:
             raise UsageError("join 'mask' blanks what is beyond max_distance; give max_distance")
         if depth is None:
             depth = self._estimate(self.image, self.camera)
-        if isinstance(self.options.scale, ObjectSizes | KnownDistance):
+        if isinstance(self.options.scale, ObjectSizes | KnownDistance | CameraHeight):
             raise UsageError(
                 "join 'mask' needs metres before it detects anything; give a scale factor, or use "
                 "join 'parallel' with this scale"
@@ -286,14 +386,29 @@ class _Job:
     def _scale(self, depth: DepthMap | None, found: Detections) -> Scale | None:
         request = self.options.scale
         if request is None:
-            return None
+            return self._profile_scale(depth)
         if depth is None:
-            if self.ranger.join is Join.CROP and not isinstance(
-                request, ObjectSizes | KnownDistance
-            ):
+            if self.ranger.join is Join.CROP and isinstance(request, GivenScale):
                 return Scale(request.factor, ScaleSource.GIVEN, request.uncertainty)
             raise UsageError("a scale needs a depth map of the whole picture; join 'crop' has none")
         return find_scale(request, depth, found, self.options.stat, self.camera)
+
+    def _profile_scale(self, depth: DepthMap | None) -> Scale | None:
+        """The camera profile's scale of the depth network that ran, and of no other."""
+        profile = self.options.camera
+        if profile is None or not profile.scales or self.own_depth:
+            return None
+        if depth is None:
+            self.notes.append(
+                f"The scale of {profile.name} is not used: it is for whole pictures, which this "
+                "run gives to no depth network."
+            )
+            return None
+        use = next(use for use in self.models if use.role in ("depth", "joint"))
+        scale = profile.scale_for(use.name, use.sha256)
+        if scale is None:
+            self.notes.append(profile.why_no_scale(use.name))
+        return scale
 
     def _measure(self, depth: DepthMap, found: Detections) -> Distances:
         prior = size_prior(depth, found, self.options, self.camera)

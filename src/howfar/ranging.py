@@ -11,7 +11,14 @@ from howfar.core.boxes import Box, clip_boxes
 from howfar.core.camera import Camera
 from howfar.core.depth import DepthMap
 from howfar.core.detections import Detections
-from howfar.core.distance import INTERVAL_KIND, Distance, Distances, Statistic
+from howfar.core.distance import (
+    CALIBRATED,
+    INTERVAL_KIND,
+    Distance,
+    Distances,
+    Statistic,
+    log_errors,
+)
 from howfar.core.foreground import SizePrior
 from howfar.core.image import Image
 from howfar.core.result import Object
@@ -57,6 +64,7 @@ def make_objects(
     camera: Camera | None,
     source: str | None,
     uncertainty: float = 0.0,
+    depth: DepthMap | None = None,
 ) -> list[Object]:
     """The detections as objects with their distances, boxes clipped to the picture.
 
@@ -67,7 +75,14 @@ def make_objects(
         camera: its intrinsics, for range and position, or None.
         source: where the metres come from; None where the distances are in no unit.
         uncertainty: relative, of the scale; widens the intervals.
+        depth: the map where its own, unscaled metres were used: intervals are calibrated where it
+            brings errors.
     """
+    errors = None
+    if depth is not None and depth.log_error is not None and distances is not None:
+        values = [distances[i].value for i in range(len(distances))]
+        known = np.array([np.nan if v is None else v for v in values], np.float32)
+        errors = log_errors(depth, found.boxes, known)
     boxes = clip_boxes(found.boxes, image.width, image.height)
     objects = []
     for i, label in enumerate(found.labels):
@@ -76,8 +91,18 @@ def make_objects(
         if distances is None:
             objects.append(replace(thing, reason=NO_MAP))
         else:
-            objects.append(_ranged(thing, distances[i], camera, source, uncertainty))
+            thing = _ranged(thing, distances[i], camera, source, uncertainty)
+            objects.append(thing if errors is None else _calibrated(thing, float(errors[i]), depth))
     return objects
+
+
+def _calibrated(thing: Object, log_error: float, depth: DepthMap | None) -> Object:
+    """The object with the interval that its depth map was calibrated for."""
+    if thing.distance_m is None or depth is None or not np.isfinite(log_error):
+        return thing
+    factor = float(np.exp(log_error))
+    interval = (thing.distance_m / factor, thing.distance_m * factor)
+    return replace(thing, interval_m=interval, interval_kind=CALIBRATED, interval_level=depth.level)
 
 
 def _ranged(

@@ -14,7 +14,7 @@ import PIL.Image
 import pytest
 from tiny import FAR_M, NEAR_M, SIDE, THINGS, picture_bytes, write_pictures
 
-from howfar.cli.predict import _image_ids
+from howfar.cli.predicting import image_ids
 from howfar.io.schema import RESULT_SCHEMA
 from howfar.io.sources import Item
 
@@ -182,7 +182,7 @@ def test_names_that_are_no_unicode(predict, tmp_path):
     ],
 )
 def test_image_ids_of_coco_are_never_shared(names, ids):
-    assert _image_ids([Path(name) for name in names]) == ids
+    assert image_ids([Path(name) for name in names]) == ids
 
 
 # -- filter and scale -------------------------------------------------------------------------
@@ -438,15 +438,14 @@ def test_wrong_values_are_one_line_that_names_the_way_out(predict, picture, tmp_
         ([], "no picture is named"),
         (["none.jpg"], "none.jpg: no such file or folder"),
         (["none*.jpg"], "none*.jpg: the pattern matches no file"),
-        (["ftp://x/a.jpg"], "only http:// and https://"),
-        (["clip.mp4"], "clip.mp4: videos are not read yet"),
+        (["ftp://x/a.jpg"], "only http://, https://, rtsp:// and rtsps://"),
+        (["room.png", "--format", "frames"], "format 'frames' is for videos"),
         (["empty"], "empty: no pictures in this folder"),
         (["room.png", "--detector", "nosuch"], "network 'nosuch' is unknown"),
     ],
 )
 def test_wrong_sources_and_names(howfar, picture, tmp_path, monkeypatch, args, told):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "clip.mp4").touch()
     (tmp_path / "empty").mkdir()
     answer = howfar("predict", *args)
     assert (answer.code, answer.out) == (2, "")

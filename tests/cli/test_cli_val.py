@@ -196,7 +196,7 @@ def test_nothing_to_measure_is_a_failure(howfar, boxes, depth_network):
 
 
 WRONG = {
-    "format": ("depth", "--data", "pictures:x"),
+    "format": ("depth", "--data", "folder:x"),
     "option": ("depth", "--data", "rgbd:{rooms}?colour=red"),
     "protocol": ("depth", "--data", "rgbd:{rooms}", "--protocol", "best"),
     "protocol of another task": ("objects", "--data", "rgbd:{rooms}", "--protocol", "diode"),

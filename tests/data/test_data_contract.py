@@ -32,7 +32,7 @@ def case(request, tmp_path):
 
 
 def test_every_format_is_covered():
-    for name in FORMATS:
+    for name in FORMATS.keys() - {"pictures"}:  # no truth: test_data_pictures.py
         assert any(written.startswith(name) for written in layouts.WRITERS), name
 
 

@@ -128,6 +128,7 @@ def test_an_object_in_a_record():
         "distance_m": 2.1235,
         "interval_m": [1.9877, 2.3457],
         "interval_kind": "pixel-spread",
+        "interval_level": None,
         "range_m": 2.2,
         "xyz_m": [0.1, -0.2, 2.1235],
         "valid_pixels": 9,

@@ -367,7 +367,7 @@ def test_a_name_that_is_no_unicode(tmp_path):
     files = RunFiles(tmp_path, ["csv", "jsonl", "coco"])
     files.add(result, result_record(result), 1)
     files.close()
-    assert b"photos/\xff.jpg,chair" in files.paths["csv"].read_bytes()
+    assert b"photos/\xff.jpg,,,chair" in files.paths["csv"].read_bytes()
     assert json.loads(files.paths["jsonl"].read_text())["source"] == source
     (path,) = result.save(tmp_path, ["json"])
     assert os.fsencode(path.name) == b"\xff.json"

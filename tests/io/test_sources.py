@@ -120,9 +120,9 @@ def test_addresses_and_standard_input():
     assert expand([*urls, "-"]) == [*(Item(url) for url in urls), Item("-")]
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/a.jpg", "rtsp://camera", "://"])
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/a.jpg", "udp://camera", "://"])
 def test_other_schemes_are_refused(url):
-    with pytest.raises(UsageError, match="only http:// and https:// addresses are read"):
+    with pytest.raises(UsageError, match="only http://, https://, rtsp:// and rtsps"):
         expand([url])
 
 
@@ -133,11 +133,16 @@ def test_is_url():
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "CLIP.MOV", "clip.webm"])
-def test_a_video_is_refused_clearly(tmp_path, name):
+def test_videos_are_named_like_pictures(tmp_path, name):
     touch(tmp_path, name)
-    with pytest.raises(UsageError) as caught:
-        expand([str(tmp_path / name)])
-    assert str(caught.value) == f"{tmp_path / name}: videos are not read yet; give pictures"
+    assert expand([str(tmp_path / name)]) == [Item(str(tmp_path / name))]
+
+
+def test_cameras_and_streams():
+    names = ["0", "rtsp://user:secret@10.0.0.2:554/live?a=b", "rtsps://cam", "1"]
+    items = expand(names)
+    assert items == [Item(name) for name in names]
+    assert [str(name) for name in output_names(items)] == ["camera0", "live", "cam", "camera1"]
 
 
 def test_standard_input_is_read(monkeypatch):

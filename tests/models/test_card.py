@@ -60,6 +60,16 @@ DEPTH = depth_card(
     focal_px=721.5,
     outputs={"depth": "d"},
 )
+JOINT = ModelCard(
+    "j",
+    Decoder.JOINT,
+    Preprocess(64, 64),
+    ("cup",),
+    depth_kind="metric",
+    interval_level=0.8,
+    interval_scales=(-3.0, -1.0),
+    interval_factors=(1.5, 2.0),
+)
 
 
 def record(**changes):
@@ -73,7 +83,7 @@ def record(**changes):
     return {key: value for key, value in (base | changes).items() if value is not ...}
 
 
-@pytest.mark.parametrize("card", [FULL, DEPTH], ids=["detector", "depth"])
+@pytest.mark.parametrize("card", [FULL, DEPTH, JOINT], ids=["detector", "depth", "joint"])
 def test_json_round_trip_keeps_every_field(card):
     again = ModelCard.from_json(json.dumps(card.to_dict()), "x")
     assert again == card
@@ -83,7 +93,7 @@ def test_json_round_trip_keeps_every_field(card):
 
 def test_the_round_trip_tests_set_every_field_away_from_its_default():
     for item in fields(ModelCard):
-        assert any(getattr(card, item.name) != item.default for card in (FULL, DEPTH)), item.name
+        assert any(getattr(card, item.name) != item.default for card in (FULL, DEPTH, JOINT)), item.name
     for item in fields(Preprocess):
         assert getattr(FULL.preprocess, item.name) != item.default, item.name
 
@@ -106,7 +116,8 @@ def test_known_class_lists_by_name(name, names):
 @pytest.mark.parametrize("decoder", Decoder)
 def test_decoder_decides_the_task(decoder):
     card = ModelCard("n", decoder, Preprocess(8, 8), ("cup",), depth_kind="metric")
-    expected = {"depth": Task.DEPTH, "semantic": Task.SEMANTIC}.get(str(decoder), Task.DETECT)
+    others = {"depth": Task.DEPTH, "semantic": Task.SEMANTIC, "joint": Task.JOINT}
+    expected = others.get(str(decoder), Task.DETECT)
     assert card.task is expected
 
 
@@ -152,6 +163,9 @@ WRONG_TYPES = [
     ("depth_unit_m", float("nan")),
     ("focal_px", [700]),
     ("focal_px", float("inf")),
+    ("interval_level", "0.8"),
+    ("interval_scales", ["a"]),
+    ("interval_factors", 2.0),
     ("precision", 32),
     ("domain", None),
     ("licence", ["MIT"]),
@@ -203,6 +217,17 @@ def test_wrong_types_of_preprocessing_are_named(name, value):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            {"decoder": "joint", "depth_kind": "metric", "interval_level": 80.0},
+            "interval_level is 80.0; give a share in 0..1",
+        ),
+        (
+            {
+                **{"decoder": "joint", "depth_kind": "metric", "interval_level": 0.8},
+                **{"interval_scales": [1.0, 0.0], "interval_factors": [1.0, 1.0]},
+            },
+            "interval_scales must rise",
+        ),
         ({"decoder": "yolov99"}, "decoder 'yolov99' is not one of nanodet-plus, yolox"),
         ({"classes": "coco12"}, "classes 'coco12' is no list and no known set"),
         ({"classes": ...}, "a detect network needs its classes"),

@@ -76,6 +76,12 @@ def nanodet_plus(rng, width=72, height=40, bins=8, classes=NAMES):
     return Case("nanodet-plus", outputs, rows, (width, height), classes=classes)
 
 
+def joint(rng):
+    case = nanodet_plus(rng)
+    outputs = {"log_depth": np.zeros((1, 1, 10, 18)), "detections": case.outputs["output"]}
+    return Case("joint", outputs, case.rows, (72, 40), classes=NAMES, depth_kind="metric")
+
+
 def yolox(rng, width=96, height=64):
     cells = [
         (x, y, stride)
@@ -166,6 +172,7 @@ def tf_detection(rng, first_class=1):
 
 LAYOUTS = [
     nanodet_plus,
+    joint,
     yolox,
     yolov5,
     yolov8,

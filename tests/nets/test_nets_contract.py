@@ -17,15 +17,17 @@ DETECTORS = {
     "yolov4": {"width": WIDTH, "classes": 2},
     "darknet": {"cfg": cfg_text(yolov4_cfg(2, WIDTH))},
 }
-DENSE = sorted(NETS.keys() - DETECTORS)
+JOINT = {"joint": {"size": "n", "classes": 2}}
+DENSE = sorted(NETS.keys() - DETECTORS.keys() - JOINT.keys())
 OUTPUTS = {name: {"depth": 1} for name in DENSE} | {"ds-net": {"depth": 1, "semantics": 30}}
 OUTPUTS |= {name: {"output": 7} for name in DETECTORS}
+OUTPUTS |= {"joint": {"detections": 34, "log_depth": 1, "log_error": 1}}
 NEEDS = INPUTS | {"darknet": InputSize(32)}
 
 
 def small(name):
     """The network with few weights."""
-    return build(name, **DETECTORS.get(name, {"width": WIDTH}))
+    return build(name, **(DETECTORS | JOINT).get(name, {"width": WIDTH}))
 
 
 def size(name):
@@ -98,7 +100,7 @@ def memory_breaks(net, images):
 
     def look(name):
         def hook(_module, _given, out):
-            if not out.is_contiguous(memory_format=torch.channels_last):
+            if out.ndim == 4 and not out.is_contiguous(memory_format=torch.channels_last):
                 found.append(name)
 
         return hook

@@ -8,10 +8,14 @@ import sys
 import typer
 
 from howfar.cli.benchmark import benchmark
+from howfar.cli.calibrate import calibrate
 from howfar.cli.data import data_app
+from howfar.cli.distill import distill
 from howfar.cli.export import export
 from howfar.cli.models import models_app
 from howfar.cli.predict import predict
+from howfar.cli.serve import serve
+from howfar.cli.track import track
 from howfar.cli.train import train
 from howfar.cli.val import val_app
 from howfar.errors import HowfarError, UsageError
@@ -24,12 +28,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(predict)
+app.command()(track)
+app.command()(calibrate)
 app.add_typer(models_app, name="models")
 app.add_typer(val_app, name="val")
 app.add_typer(data_app, name="data")
 app.command()(train)
+app.command()(distill)
 app.command()(export)
 app.command()(benchmark)
+app.command()(serve)
 
 
 def _version(show: bool) -> None:

@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from howfar.cli.progress import DownloadBar, confirm_download, make_progress, split_commas
-from howfar.errors import HowfarError, PictureError, UsageError
+from howfar.cli.networks import ModelOption, detector_and_depth
+from howfar.cli.predicting import Extras, FilmOptions, Run
+from howfar.cli.progress import DownloadBar, confirm_download, split_commas
+from howfar.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from howfar.core.depth import DepthMap
-    from howfar.core.result import Object, Result
+    from howfar.io.frames import Reel
     from howfar.io.sources import Item
-    from howfar.options import Options
-    from howfar.pipeline import Ranger
 
 FORMAT_HELP = (
     "What to write, separated by commas. For each picture: annotated, depth, panel, triptych, "
-    "truth, npy, png16, kitti, ply, json. For the run: jsonl, csv, coco."
+    "truth, npy, png16, kitti, ply, json. For the run: jsonl, csv, coco. Of videos annotated, "
+    "depth and panel are videos, frames are annotated pictures, the rest is a file a frame."
 )
-DEFAULT_FORMATS = ["annotated,depth,json"]
+DEFAULT_FORMATS = ["annotated", "depth", "json"]
+DEFAULT_VIDEO_FORMATS = ["annotated", "jsonl"]
 
-NETWORKS, DISTANCE, OUTPUT = "Networks", "Distance", "Output"
+NETWORKS, DISTANCE, VIDEO, OUTPUT = "Networks", "Distance", "Videos", "Output"
 
 
 def predict(
     source: Annotated[
         list[str] | None,
-        typer.Argument(help="Pictures: file, folder, glob pattern, http(s) address, or - (stdin)."),
+        typer.Argument(
+            help="Pictures and videos: file, folder, glob pattern, http(s) or rtsp(s) address, "
+            "number of a camera, or - (stdin)."
+        ),
     ] = None,
+    model: ModelOption = None,
     detector: Annotated[
         str | None,
         typer.Option(help="Name, ONNX file or address of the detector.", rich_help_panel=NETWORKS),
@@ -135,8 +138,8 @@ def predict(
     scale: Annotated[
         str | None,
         typer.Option(
-            help="Metres from a factor (1.3), a known distance (2.5m@chair, 2.5m@320,240) or "
-            "object-size.",
+            help="Metres from a factor (1.3), a known distance (2.5m@chair, 2.5m@320,240), "
+            "camera-height=1.65m or object-size.",
             rich_help_panel=DISTANCE,
         ),
     ] = None,
@@ -150,6 +153,12 @@ def predict(
     fov_deg: Annotated[
         float | None,
         typer.Option(help="Horizontal field of view in degrees.", rich_help_panel=DISTANCE),
+    ] = None,
+    camera: Annotated[
+        Path | None,
+        typer.Option(
+            help="Camera profile (`howfar calibrate`): lens and scale.", rich_help_panel=DISTANCE
+        ),
     ] = None,
     depth_map: Annotated[
         Path | None,
@@ -169,6 +178,43 @@ def predict(
             help="Your own boxes: JSON list of [x1, y1, x2, y2] or a howfar record, or a folder of "
             "such files named like the pictures.",
             rich_help_panel=DISTANCE,
+        ),
+    ] = None,
+    vid_stride: Annotated[
+        int, typer.Option(help="Every how manieth frame.", rich_help_panel=VIDEO)
+    ] = 1,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Begin at this time: 83.5, or 1:23.5.", rich_help_panel=VIDEO),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(help="End before this time.", rich_help_panel=VIDEO)
+    ] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(help="Most frames of a video.", rich_help_panel=VIDEO)
+    ] = None,
+    drop_old: Annotated[
+        bool | None,
+        typer.Option(
+            "--drop-old/--keep-all",
+            help="Of cameras and streams: leave out the frames that came while others were worked "
+            "on (usual), or take all and fall behind.",
+            rich_help_panel=VIDEO,
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            help="Take all pictures as the frames of one video of this rate.",
+            rich_help_panel=VIDEO,
+        ),
+    ] = None,
+    colour_range: Annotated[
+        str | None,
+        typer.Option(
+            help="Nearest and farthest metres of the colours, 0.5,10; those of the first frame "
+            "unless given.",
+            rich_help_panel=VIDEO,
         ),
     ] = None,
     save_dir: Annotated[
@@ -195,7 +241,7 @@ def predict(
         ),
     ] = False,
 ) -> None:
-    """Find the objects in pictures and say how far away they are.
+    """Find the objects in pictures and videos and say how far away they are.
 
     Examples:
 
@@ -206,6 +252,10 @@ def predict(
       howfar predict street.jpg --depth pydnet-kitti --scale 12m@car
 
       howfar predict room.jpg --scale object-size --fov-deg 65 --json
+
+      howfar predict drive.mp4 --start 1:30 --end 2:00 --vid-stride 2
+
+      howfar predict rtsp://192.168.1.20/stream --max-distance 5 --json
     """
     if schema:
         from howfar.io.schema import RESULT_SCHEMA
@@ -216,8 +266,9 @@ def predict(
         raise UsageError("no picture is named; give a file, a folder, a pattern, an address or -")
     if device != "cpu":
         raise UsageError(f"device {device!r} is not there; networks run on the cpu")
+    from howfar.io.clip import make_clip
     from howfar.io.depthfiles import check_unit
-    from howfar.io.formats import check_formats
+    from howfar.io.frames import check_max_frames, sort_out
     from howfar.io.sources import expand
     from howfar.options import make_options
 
@@ -237,20 +288,27 @@ def predict(
             "scale": _scale(scale, sizes),
             "focal_px": focal_px,
             "fov_deg": fov_deg,
+            "camera": camera,
         }
     )
-    wanted = split_commas(formats or ([] if as_json and not save_dir else DEFAULT_FORMATS))
-    check_formats(wanted)
+    if truth is not None and asked.camera and asked.camera.lens and asked.camera.lens.distorts:
+        raise UsageError(
+            f"{camera} straightens the pictures, but --truth is of them as they came; leave one of "
+            "the two out, or undistort both first"
+        )
+    check_max_frames(max_frames)
+    clip = make_clip(vid_stride, start, end)
+    colours = parse_range(colour_range)
     check_unit(depth_unit)
-    if "truth" in wanted and truth is None:
-        raise UsageError("format truth needs --truth: the true depth to compare with")
-    items = expand(source)
+    things = sort_out(expand(source), fps)
+    wanted, film_formats = _formats(formats, things, nothing=as_json and save_dir is None)
+    _check_beside(boxes or depth_map, truth, wanted, things)
     from howfar.loading import load, parse_imgsz
 
     size = parse_imgsz(imgsz)
 
     ranger = load(
-        **_networks(detector, depth, boxes is not None, depth_map is not None),
+        **_networks(model, detector, depth, boxes is not None, depth_map is not None),
         semantic=semantic,
         join=join,
         runtime=runtime,
@@ -260,142 +318,78 @@ def predict(
         confirm=confirm_download(trust=False),
         progress=DownloadBar(),
     )
-    extras = _Extras(boxes, depth_map, truth, depth_unit)
-    run = _Run(ranger, asked, extras, save_dir or Path("out"), wanted, as_json)
-    failed = run.all(items)
-    if failed:
+    extras = Extras(boxes, depth_map, truth, depth_unit)
+    film = FilmOptions(clip, film_formats, max_frames, drop_old, fps, colours)
+    run = Run(ranger, asked, extras, save_dir or Path("out"), wanted, as_json, film)
+    if run.all(things):
         raise typer.Exit(1)
 
 
-class _Extras:
-    """What the user brings beside the pictures: boxes, depth maps, true depth."""
+def _formats(
+    given: list[str] | None, things: Sequence[Item | Reel], nothing: bool
+) -> tuple[list[str], list[str]]:
+    """Formats of pictures and of the run, and formats of videos."""
+    from howfar.io.formats import VIDEO_FORMATS, check_formats
+    from howfar.io.frames import Reel
 
-    def __init__(
-        self, boxes: Path | None, depth_map: Path | None, truth: Path | None, unit: str
-    ) -> None:
-        self._boxes, self._depth_map, self._truth, self._unit = boxes, depth_map, truth, unit
-
-    def boxes(self, item: Item) -> Any:
-        """Boxes of a picture, or None."""
-        from howfar.io.boxfiles import read_boxes
-
-        path = _beside(self._boxes, item, (".json",))
-        return None if path is None else read_boxes(path)
-
-    def depth_map(self, item: Item) -> DepthMap | None:
-        """Depth of a picture, or None."""
-        return self._read(self._depth_map, item)
-
-    def truth(self, item: Item) -> DepthMap | None:
-        """True depth of a picture, or None."""
-        return self._read(self._truth, item)
-
-    def _read(self, where: Path | None, item: Item) -> DepthMap | None:
-        from howfar.io.depthfiles import read_depth
-
-        path = _beside(where, item, (".npy", ".png"))
-        return None if path is None else read_depth(path, self._unit)
+    videos = any(isinstance(thing, Reel) for thing in things)
+    if given is not None:
+        wanted = split_commas(given)
+        check_formats(wanted)
+        if not videos and (only := [name for name in wanted if name in VIDEO_FORMATS]):
+            raise UsageError(f"format {only[0]!r} is for videos; pictures have 'annotated'")
+        return wanted, wanted
+    if nothing:
+        return [], []
+    pictures = any(not isinstance(thing, Reel) for thing in things)
+    usual = [*(DEFAULT_FORMATS if pictures else ()), *(DEFAULT_VIDEO_FORMATS if videos else ())]
+    return usual, DEFAULT_VIDEO_FORMATS
 
 
-class _Run:
-    """All pictures, one after the other; goes on past those that fail."""
+def _check_beside(
+    own: Path | None, truth: Path | None, wanted: list[str], things: Sequence[Item | Reel]
+) -> None:
+    """What lies beside pictures cannot lie beside the frames of a video."""
+    from howfar.io.frames import Reel
 
-    def __init__(
-        self,
-        ranger: Ranger,
-        options: Options,
-        extras: _Extras,
-        folder: Path,
-        formats: list[str],
-        as_json: bool,
-    ) -> None:
-        self.ranger, self.options, self.extras = ranger, options, extras
-        self.folder, self.formats, self.as_json = folder, formats, as_json
-        self.notes: set[str] = set()
+    if "truth" in wanted and truth is None:
+        raise UsageError("format truth needs --truth: the true depth to compare with")
+    for thing in things:
+        if isinstance(thing, Reel) and (truth or (own and thing.fps is None)):
+            raise UsageError(
+                f"{thing.name}: --boxes and --depth-map go with pictures or pictures and --fps, "
+                "--truth goes with pictures"
+            )
 
-    def all(self, items: list[Item]) -> int:
-        """Run everything; returns how many pictures failed."""
-        from howfar.io.sinks import RunFiles
-        from howfar.io.sources import output_names
 
-        failed = 0
-        names = output_names(items)
-        files = RunFiles(self.folder, self.formats, self._category_ids())
-        try:
-            for item, name, image_id in _with_progress(
-                list(zip(items, names, _image_ids(names), strict=True))
-            ):
-                try:
-                    self._one(item, name, image_id, files)
-                except UsageError:
-                    raise
-                except (HowfarError, MemoryError) as error:
-                    failed += 1
-                    told = f"{item.source}: not enough memory; make it smaller"
-                    text = error if isinstance(error, HowfarError) else told
-                    typer.echo(f"howfar: error: {text}", err=True)
-        finally:
-            files.close()
-        self._summary(len(items), failed)
-        return failed
+def parse_range(text: str | None) -> tuple[float, float] | None:
+    """Two numbers `NEAR,FAR`."""
+    if text is None:
+        return None
+    from howfar.io.palette import given_ramp
 
-    def _one(self, item: Item, name: Path, image_id: int, files: Any) -> None:
-        from howfar.io.records import result_record
-        from howfar.io.sinks import write_picture_files
-
-        truth = self.extras.truth(item)
-        boxes, depth = self.extras.boxes(item), self.extras.depth_map(item)
-        result = self.ranger.run(item.load(), self.options, depth, boxes)
-        written, problems = write_picture_files(result, self.folder / name, self.formats, truth)
-        for text in (*result.notes, *problems):
-            self._note(result, text)
-        record = result_record(result, written)
-        files.add(result, record, image_id)
-        if self.as_json:
-            print(json.dumps(record), flush=True)  # noqa: T201 - the product of --json
-        else:
-            typer.echo(_line(result))
-
-    def _note(self, result: Result, text: str) -> None:
-        """Say a note, once for a text that is the same for all pictures."""
-        if text not in self.notes:
-            self.notes.add(text)
-            where = "" if result.source in text or text.startswith("The metres") else result.source
-            typer.echo(f"howfar: note: {where + ': ' if where else ''}{text}", err=True)
-
-    def _category_ids(self) -> dict[str, int]:
-        """COCO's category ids for its classes, else the class number plus one."""
-        from howfar.models.classes import COCO80, COCO_IDS
-
-        card = getattr(self.ranger.detector, "card", None)
-        names = card.classes if card else COCO80
-        if set(names) <= {*COCO80, "N/A"}:
-            return dict(zip(COCO80, COCO_IDS, strict=True))
-        return {name: i + 1 for i, name in enumerate(names)}
-
-    def _summary(self, count: int, failed: int) -> None:
-        words = f"{count} picture{'s' * (count != 1)}"
-        if failed:
-            words += f", {failed} failed"
-        if self.formats:
-            words += f"; files in {self.folder}{'' if str(self.folder).endswith('/') else '/'}"
-        if self.formats or failed:
-            typer.echo(f"howfar: {words}", err=True)
+    try:
+        near, far = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--colour-range is {text!r}; give nearest and farthest metres as 0.5,10"
+        ) from None
+    given_ramp((near, far))
+    return near, far
 
 
 def _networks(
-    detector: str | None, depth: str | None, own_boxes: bool, own_depth: bool
+    model: str | None, detector: str | None, depth: str | None, own_boxes: bool, own_depth: bool
 ) -> dict[str, str | None]:
     """The networks to load: none where the user brings the boxes or the depth."""
-    from howfar.models.catalog import DEFAULT_DEPTH, DEFAULT_DETECTOR
-
     if own_boxes and detector:
         raise UsageError("give either --detector or --boxes, not both")
     if own_depth and depth:
         raise UsageError("give either --depth or --depth-map, not both")
+    finder, ranging = detector_and_depth(model, detector, depth)
     return {
-        "detector": None if own_boxes else detector or DEFAULT_DETECTOR,
-        "depth": None if own_depth or depth == "none" else depth or DEFAULT_DEPTH,
+        "detector": None if own_boxes else finder,
+        "depth": None if own_depth else ranging,
     }
 
 
@@ -410,50 +404,3 @@ def _scale(text: str | None, sizes: Path | None) -> Any:
     from howfar.io.sizefiles import read_sizes
 
     return ObjectSizes(read_sizes(sizes))
-
-
-def _beside(where: Path | None, item: Item, suffixes: tuple[str, ...]) -> Path | None:
-    """The file for a picture: the one named, or the one of the same name in a folder."""
-    if where is None or where.is_file():
-        return where
-    if not where.is_dir():
-        raise UsageError(f"{where}: no such file or folder")
-    stem = Path(item.source).stem
-    for suffix in suffixes:
-        if (path := where / f"{stem}{suffix}").is_file():
-            return path
-    names = " or ".join(stem + suffix for suffix in suffixes)
-    raise PictureError(f"{item.source}: there is no {names} in {where}")
-
-
-def _image_ids(names: list[Path]) -> list[int]:
-    """COCO's image ids: the names where all are numbers, as COCO's are, else 1, 2, 3 ..."""
-    if all(name.name.isdecimal() for name in names):
-        ids = [int(name.name) for name in names]
-        if len(set(ids)) == len(ids):
-            return ids
-    return list(range(1, len(names) + 1))
-
-
-def _with_progress(jobs: list[tuple[Item, Path, int]]) -> Iterator[tuple[Item, Path, int]]:
-    if len(jobs) < 2 or not sys.stderr.isatty():
-        yield from jobs
-        return
-    with make_progress() as progress:
-        yield from progress.track(jobs, description="pictures")
-
-
-def _line(result: Result) -> str:
-    """What a person reads: the picture and its objects, nearest first."""
-    things = sorted(
-        result.objects, key=lambda thing: (thing.distance_m is None, thing.distance_m or 0)
-    )
-    words = ", ".join(_words(thing) for thing in things) or "nothing"
-    hidden = f" ({len(result.left_out)} hidden)" if result.left_out else ""
-    return f"{result.source}: {words}{hidden}"
-
-
-def _words(thing: Object) -> str:
-    if thing.distance_m is None:
-        return f"{thing.label} ?"
-    return f"{thing.label} {thing.distance_m:.3g} m"

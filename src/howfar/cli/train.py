@@ -153,7 +153,7 @@ def train(
         cpu=cpu,
     )
     with make_progress() as bar:
-        trainer = Trainer(job, _ticker(bar))
+        trainer = Trainer(job, ticker(bar))
         if weights is not None and not resume:
             typer.echo(f"howfar: {weights}: {trainer.started}", err=True)
         state = trainer.run()
@@ -174,7 +174,7 @@ def _recipe(name: str) -> Recipe:
     return from_dict(record)
 
 
-def _ticker(bar: Bar) -> Callable[[Progress], None]:
+def ticker(bar: Bar) -> Callable[[Progress], None]:
     """Shows the progress on the bar, and each validation as a line."""
     task = bar.add_task("training", total=None)
     seen: dict[str, float] = {}

@@ -53,6 +53,10 @@ ScaleText = Annotated[
     str | None,
     typer.Option(help="A factor (1.55) or object-size.", rich_help_panel=WHAT),
 ]
+CameraFile = Annotated[
+    str | None,
+    typer.Option(help="Camera profile (`howfar calibrate`): scale, focal.", rich_help_panel=WHAT),
+]
 MaxDistance = Annotated[
     float | None, typer.Option(help="Hide what is farther, in metres.", rich_help_panel=WHAT)
 ]
@@ -115,6 +119,7 @@ def val_depth(
     detector: Detector = None,
     join: JoinName = "parallel",
     scale: ScaleText = None,
+    camera: CameraFile = None,
     max_distance: MaxDistance = None,
     conf: Conf = None,
     imgsz: Imgsz = None,
@@ -150,6 +155,7 @@ def val_depth(
         detector=detector,
         join=join,
         scale=scale,
+        camera=camera,
         max_distance=max_distance,
         conf=conf,
         imgsz=imgsz,
@@ -213,6 +219,7 @@ def val_objects(
         typer.Option(help="detector, or truth: the labelled boxes.", rich_help_panel=WHAT),
     ] = "detector",
     scale: ScaleText = None,
+    camera: CameraFile = None,
     max_distance: MaxDistance = None,
     conf: Conf = None,
     iou: Iou = 0.6,
@@ -254,6 +261,7 @@ def val_objects(
         join=join,
         stat=stat,
         scale=scale,
+        camera=camera,
         max_distance=max_distance,
         conf=conf,
         iou=iou,

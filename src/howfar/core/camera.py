@@ -27,7 +27,7 @@ class Camera:
         width, height: image size in pixels.
         fx, fy: focal lengths in pixels.
         cx, cy: principal point in pixels, image centre unless told.
-        source: how the focal length is known: `given`, `exif` or `assumed`.
+        source: how the focal length is known: `given`, `exif`, `profile` or `assumed`.
     """
 
     width: int

@@ -36,6 +36,11 @@ class DepthMap:
         valid: (H, W) bool, where `values` can be used. Values that are not finite are never
             valid, nor are values <= 0, except for `RELATIVE_AFFINE`, whose zero means nothing.
         kind: what `values` mean.
+        log_error: (H, W) float32 half-width of a calibrated interval in the logarithm of depth:
+            depth / e^log_error to depth * e^log_error; None where nobody calibrated one.
+        level: share of true depths that such intervals cover, 0..1; None without `log_error`.
+        familiar: whether the picture is like those that the network learned from; None where it
+            cannot tell.
 
     Raises `UsageError` at birth where the shapes do not fit.
     """
@@ -43,12 +48,18 @@ class DepthMap:
     values: FloatArray
     valid: BoolArray
     kind: DepthKind
+    log_error: FloatArray | None
+    level: float | None
+    familiar: bool | None
 
     def __init__(
         self,
         values: npt.ArrayLike,
         kind: DepthKind | str = DepthKind.METRIC,
         valid: npt.ArrayLike | None = None,
+        log_error: FloatArray | None = None,
+        level: float | None = None,
+        familiar: bool | None = None,
     ) -> None:
         array = np.asarray(values, dtype=np.float32).view()
         if array.ndim != 2 or 0 in array.shape:
@@ -66,6 +77,11 @@ class DepthMap:
         object.__setattr__(self, "values", array)
         object.__setattr__(self, "valid", usable)
         object.__setattr__(self, "kind", DepthKind(kind))
+        if log_error is not None and log_error.shape != array.shape:
+            raise UsageError(f"errors {log_error.shape} do not fit depth map {array.shape}")
+        object.__setattr__(self, "log_error", log_error)
+        object.__setattr__(self, "level", level)
+        object.__setattr__(self, "familiar", familiar)
 
     @property
     def height(self) -> int:
@@ -127,8 +143,10 @@ class DepthMap:
         """
         if (width, height) == (self.width, self.height):
             return self
+        error = None if self.log_error is None else resize(self.log_error, width, height)
         if self.valid.all():
-            return DepthMap(resize(self.values, width, height), self.kind)
+            values = resize(self.values, width, height)
+            return DepthMap(values, self.kind, None, error, self.level, self.familiar)
         values = resize(self.values, width, height, "nearest")
         valid = resize(self.valid.astype(np.uint8), width, height, "nearest")
-        return DepthMap(values, self.kind, valid > 0)
+        return DepthMap(values, self.kind, valid > 0, error, self.level, self.familiar)

@@ -22,13 +22,16 @@ import numpy as np
 import numpy.typing as npt
 
 from howfar.core.boxes import FloatArray, as_boxes
-from howfar.core.depth import DepthMap
+from howfar.core.depth import DepthKind, DepthMap
 from howfar.core.detections import IntArray
 from howfar.core.foreground import SizePrior, foreground
 from howfar.core.lattice import PixelBoxes, pixel_boxes, ranked_quantiles, read_lattice
 from howfar.errors import UsageError
 
 INTERVAL_KIND = "pixel-spread"
+CALIBRATED = "calibrated"
+NEAR_SHARE = 0.1
+"""Pixels this close to an object's distance, as a share of it, are its own."""
 OUTSIDE = "the box lies outside the image"
 NO_DEPTH = "no pixel of the box has a valid depth"
 CENTRAL_SHARE = 0.4
@@ -131,6 +134,33 @@ def measure(
         samples = read_lattice(ordered, region)
         values, low, high = _summary(samples, mean=statistic is Statistic.CENTRAL_MEAN)
     return Distances(values, low, high, counts, whole.inside, statistic)
+
+
+def log_errors(depth: DepthMap, boxes: npt.ArrayLike, values: npt.ArrayLike) -> FloatArray:
+    """Half-width of each box's calibrated interval in the logarithm of depth: (N,), NaN = none.
+
+    The median of the map's `log_error` over the pixels of the box whose depth lies within 10 % of
+    the box's distance, or over all of its pixels where none does.
+
+    Args:
+        depth: a map with `log_error`.
+        boxes: (N, 4) `xyxy` pixels of the map.
+        values: (N,) their distances, NaN = none.
+
+    Raises `UsageError` where the map has no calibrated errors.
+    """
+    if depth.log_error is None:
+        raise UsageError("this depth map has no calibrated errors")
+    region = pixel_boxes(as_boxes(boxes), depth.width, depth.height)
+    errors = DepthMap(depth.log_error, DepthKind.RELATIVE_AFFINE, depth.valid)
+    at, spread = read_lattice(depth, region), read_lattice(errors, region)
+    wanted = np.asarray(values, np.float32)[:, None]
+    with np.errstate(invalid="ignore"):
+        near = np.abs(at - wanted) <= NEAR_SHARE * wanted
+    near |= ~near.any(axis=1, keepdims=True)
+    ranked = np.sort(np.where(near & np.isfinite(at), spread, np.float32(np.nan)), axis=1)
+    (middle,) = ranked_quantiles(ranked, np.isfinite(ranked).sum(axis=1), (0.5,))
+    return np.where(np.isfinite(wanted[:, 0]), middle, np.float32(np.nan)).astype(np.float32)
 
 
 def _center(whole: PixelBoxes, boxes: FloatArray) -> PixelBoxes:

@@ -22,12 +22,16 @@ class Image:
         source: where it came from (path, URL, "stdin" or "array"); names results and errors.
         camera: its intrinsics where EXIF tells them and can be trusted, else None.
         notes: what a user should know about how it was read, in whole sentences.
+        time_s: of a frame, seconds since the start of its video or stream, else None.
+        frame_index: of a frame, its number in its video or stream from 0, else None.
     """
 
     pixels: RgbArray
     source: str = "array"
     camera: Camera | None = None
     notes: tuple[str, ...] = ()
+    time_s: float | None = None
+    frame_index: int | None = None
 
     def __post_init__(self) -> None:
         pixels = self.pixels

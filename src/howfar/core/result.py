@@ -29,14 +29,16 @@ class Object:
         box: pixels of the oriented image.
         distance_m: depth z along the optical axis in metres, or None: see `reason`.
         interval_m: (low, high) around `distance_m`.
-        interval_kind: `pixel-spread`: spread of the depths used, widened by the uncertainty of
-            the scale where it is known. No error bar.
+        interval_kind: `calibrated`: it holds the true distance in the share `interval_level` of
+            cases, shown on pictures held back from training; `pixel-spread`: spread of the depths
+            used, widened by the uncertainty of the scale where it is known, and no error bar.
+        interval_level: 0..1, of calibrated intervals.
         range_m: Euclidean distance from the camera in metres; needs the focal length.
         xyz_m: position of the box centre at `distance_m` in the camera frame; likewise.
         valid_pixels: pixels with a valid depth that the statistic could use.
         statistic: how `distance_m` was read.
         scale_source: where the metres come from: `network`, `given`, `known-distance`,
-            `object-size`, `given-depth` for a depth map of the caller's, or None.
+            `object-size`, `camera-height`, `given-depth` for a depth map of the caller's, or None.
         relative_depth: with relative depth, a number that grows with distance within this one
             picture; in no unit and not comparable between pictures.
         reason: why `distance_m` is None, or why the object was left out.
@@ -49,6 +51,7 @@ class Object:
     distance_m: float | None = None
     interval_m: tuple[float, float] | None = None
     interval_kind: str | None = None
+    interval_level: float | None = None
     range_m: float | None = None
     xyz_m: tuple[float, float, float] | None = None
     valid_pixels: int = 0
@@ -99,6 +102,8 @@ class Result:
         timing_ms: milliseconds by stage.
         models: the networks that took part.
         notes: what a user should know about this result, in whole sentences.
+        domain: `familiar`, or `unfamiliar` where the picture is unlike those that the network
+            learned from, so that its intervals are wider; None where it cannot tell.
     """
 
     image: Image
@@ -114,6 +119,7 @@ class Result:
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     models: tuple[ModelUse, ...] = ()
     notes: tuple[str, ...] = ()
+    domain: str | None = None
 
     @property
     def source(self) -> str:

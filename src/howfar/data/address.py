@@ -14,6 +14,7 @@ from howfar.data.kitti_object import open_kitti_object
 from howfar.data.kitti_stereo import open_kitti_stereo
 from howfar.data.megadepth import open_megadepth
 from howfar.data.nyu import open_nyu_csv, open_nyu_mat
+from howfar.data.pictures import open_pictures
 from howfar.data.rgbd import open_rgbd
 from howfar.data.synthetic.dataset import open_synthetic
 from howfar.data.vkitti import open_vkitti1, open_vkitti2
@@ -92,6 +93,7 @@ FORMATS: dict[str, Format] = {
     "yolo": Format(
         open_yolo, "YOLO text labels", {"split": "subfolder", "names": "file of class names"}
     ),
+    "pictures": Format(open_pictures, "a folder of pictures without truth, for `distill`", {}),
     "rgbd": Format(open_rgbd, "folders rgb/ and depth/, cameras.json", {"unit": "mm or kitti"}),
     "synthetic": Format(
         open_synthetic,

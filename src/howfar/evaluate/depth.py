@@ -241,7 +241,7 @@ def aligned_map(protocol: Protocol, prediction: DepthMap, truth: DepthMap) -> De
 def _check_kind(system: System, protocol: Protocol) -> None:
     """Relative depth needs a scale, an alignment, or a protocol that asks for order only."""
     kind = system.depth_kind()
-    if kind in (None, DepthKind.METRIC) or protocol.task is Task.ORDER or system.options.scale:
+    if kind in (None, DepthKind.METRIC) or protocol.task is Task.ORDER or system.has_scale():
         return
     fitting = [Alignment.INVERSE_SCALE_SHIFT]
     if kind is DepthKind.RELATIVE:

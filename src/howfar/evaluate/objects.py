@@ -80,7 +80,7 @@ class ObjectJudge:
         self.names = set(known_names(self.class_names))
         kind, variant = self.system.depth_kind(), self.system.variant
         relative = kind not in (None, DepthKind.METRIC) and variant.depth != TRUTH
-        if relative and self.system.options.scale is None:
+        if relative and not self.system.has_scale():
             raise UsageError(
                 f"{self.system.name} gives {kind} depth, so objects have no metres; give a scale "
                 "(--scale 1.5, or --scale object-size) or a metric depth network"

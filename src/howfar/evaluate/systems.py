@@ -144,6 +144,14 @@ class System:
         card = getattr(self.ranger.depth, "card", None)
         return getattr(card, "depth_kind", None)
 
+    def has_scale(self) -> bool:
+        """Whether a scale, or one of the camera profile for this network, makes metres."""
+        profile, network = self.options.camera, self.ranger.depth
+        if self.options.scale is not None or profile is None or network is None:
+            return self.options.scale is not None
+        use = network.use("depth")
+        return profile.scale_for(use.name, use.sha256) is not None
+
     def _timed(self, job: Callable[[], Any]) -> Any:
         start, before = time.perf_counter(), self._saved()
         value = job()
@@ -182,10 +190,16 @@ class Loader:
                 "max_det": variant.max_det,
                 "stat": variant.stat,
                 "scale": variant.scale,
+                "camera": variant.camera,
                 "max_distance": variant.max_distance,
                 "multi_label": self.task == "detection",
             }
         )
+        if options.camera and options.camera.lens and options.camera.lens.distorts:
+            raise UsageError(
+                f"{variant.camera}: the lens distorts, but the data's truth is of the pictures as "
+                "they are; undistort the data first, or leave the profile out"
+            )
         if variant.join not in tuple(Join):
             raise UsageError(f"join {variant.join!r} is unknown; use one of {', '.join(Join)}")
         wants_objects = isinstance(options.scale, ObjectSizes | KnownDistance)
@@ -202,7 +216,11 @@ class Loader:
             semantic=found.get("semantic"),
             join=Join(variant.join),
         )
-        return System(variant, ranger, options)
+        system = System(variant, ranger, options)
+        profile, network = options.camera, ranger.depth
+        if profile and profile.scales and network and not system.has_scale():
+            raise UsageError(profile.why_no_scale(network.use("depth").name))
+        return system
 
     def _network(self, role: str, variant: Variant) -> Remembered | None:
         name: str | None = getattr(variant, role)

@@ -23,6 +23,8 @@ class Variant:
         detector, depth, semantic: name, file or address of the networks. `detector="truth"` takes
             the labelled boxes, `depth="truth"` the true depth map.
         join, stat, scale, max_distance: as in `howfar predict`.
+        camera: file of a camera profile; of one without distortion, since the truth is of the
+            pictures as they are.
         conf: least score; None is `EVERYTHING` for detection and `USUAL` for objects.
         iou, max_det, nms_diou: of the non-maximum suppression.
         imgsz: input size of the detector: `640`, or `384x640` (height x width).
@@ -36,6 +38,7 @@ class Variant:
     join: str = "parallel"
     stat: str = "foreground"
     scale: str | None = None
+    camera: str | None = None
     max_distance: float | None = None
     conf: float | None = None
     iou: float = 0.6
@@ -100,6 +103,7 @@ def _name(variant: Variant, task: str) -> str:
     if task == "segmentation":
         return _short(variant.semantic)
     scale = f" x {variant.scale}" if variant.scale else ""
+    scale += f", {_short(variant.camera)}" if variant.camera else ""
     if task == "depth":
         return _short(variant.depth) + scale
     join = "" if variant.join == "parallel" else f", {variant.join}"

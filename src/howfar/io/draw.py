@@ -7,7 +7,7 @@ objects and every label says "no scale".
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -59,8 +59,15 @@ def annotated(result: Result, *, range_m: tuple[float, float] | None = None) -> 
     return paint(result.image.pixels, object_marks(result, range_m), filter_note(result))
 
 
-def object_marks(result: Result, range_m: tuple[float, float] | None = None) -> list[Mark]:
-    """The objects of a result as marks, farthest first, so that near ones are drawn on top."""
+def object_marks(
+    result: Result,
+    range_m: tuple[float, float] | None = None,
+    text: Callable[[Object], str] | None = None,
+) -> list[Mark]:
+    """The objects of a result as marks, farthest first, so that near ones are drawn on top.
+
+    `text` says what is written at an object; `object_label` unless given.
+    """
     kind = result.depth.kind if result.depth else None
     ramp = object_ramp(result, range_m)
     found = [(_order(obj, kind), obj) for obj in result.objects]
@@ -68,7 +75,7 @@ def object_marks(result: Result, range_m: tuple[float, float] | None = None) -> 
     return [
         Mark(
             obj.box,
-            object_label(obj, kind),
+            text(obj) if text else object_label(obj, kind),
             ramp.colour(order) if ramp and order is not None else None,
         )
         for order, obj in found

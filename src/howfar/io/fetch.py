@@ -49,29 +49,12 @@ def fetch_bytes(url: str, max_bytes: int = MAX_BYTES, max_seconds: float = MAX_S
     Raises `UsageError` for another scheme, `PictureError` where the address cannot be read, is
     larger than `max_bytes`, takes longer than `max_seconds` or redirects more than 5 times.
     """
-    try:
-        scheme = urlsplit(url).scheme
-    except ValueError as error:
-        raise UsageError(f"{url}: no address ({error})") from error
-    if scheme not in ("http", "https"):
-        raise UsageError(f"{url}: only http:// and https:// addresses are read")
+    _check_scheme(url)
     stall_seconds = min(max_seconds, STALL_SECONDS)
     deadline = time.monotonic() + max_seconds
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _Redirects(),
-    ):
-        opener.add_handler(handler)
+    opener = _opener()
     try:
-        request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-            quote(url, safe=URL_SIGNS), headers={"User-Agent": USER_AGENT}
-        )
-        with opener.open(request, timeout=stall_seconds) as response:
+        with opener.open(_request(url), timeout=stall_seconds) as response:
             return _read(response, url, max_bytes, deadline, max_seconds)
     except urllib.error.HTTPError as error:
         error.close()
@@ -82,6 +65,47 @@ def fetch_bytes(url: str, max_bytes: int = MAX_BYTES, max_seconds: float = MAX_S
     except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise PictureError(f"{url}: cannot be fetched ({_line(reason)})") from error
+
+
+def content_type(url: str) -> str:
+    """What the server of an http(s) address says that it is, or "" where it does not say."""
+    _check_scheme(url)
+    try:
+        with _opener().open(_request(url), timeout=STALL_SECONDS) as response:
+            return str(response.headers.get_content_type())
+    except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        return ""
+
+
+def _check_scheme(url: str) -> None:
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:
+        raise UsageError(f"{url}: no address ({error})") from error
+    if scheme not in ("http", "https"):
+        raise UsageError(f"{url}: only http:// and https:// addresses are read")
+
+
+def _request(url: str) -> urllib.request.Request:
+    return urllib.request.Request(  # noqa: S310 - the scheme was checked
+        quote(url, safe=URL_SIGNS), headers={"User-Agent": USER_AGENT}
+    )
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _Redirects(),
+    ):
+        opener.add_handler(handler)
+    return opener
 
 
 def _read(

@@ -27,12 +27,19 @@ RUN_FORMATS: dict[str, tuple[str, str]] = {
 }
 """Formats of a whole run: file name and what it is."""
 
+VIDEO_FORMATS: dict[str, tuple[str, str]] = {
+    "frames": (".annotated.jpg", "the frames of a video with boxes and distances, in a folder"),
+}
+"""Formats of the frames of a video alone: ending of each file and what it is."""
+VIDEO_ENDINGS = {"annotated": ".annotated.mp4", "depth": ".depth.mp4", "panel": ".panel.mp4"}
+"""Formats of which a video gives one video, not a file a frame."""
+
 
 def check_formats(formats: Sequence[str]) -> None:
     """Raise `UsageError` for a format that does not exist."""
     for name in formats:
-        if name not in PICTURE_FORMATS and name not in RUN_FORMATS:
-            known = ", ".join([*PICTURE_FORMATS, *RUN_FORMATS])
+        if name not in PICTURE_FORMATS | RUN_FORMATS | VIDEO_FORMATS:
+            known = ", ".join([*PICTURE_FORMATS, *VIDEO_FORMATS, *RUN_FORMATS])
             raise UsageError(f"format {name!r} is unknown; use some of {known}")
 
 

@@ -18,10 +18,12 @@ from howfar.io.schema import SCHEMA_VERSION
 if TYPE_CHECKING:
     import supervision
 
-PIXEL_DIGITS, METRE_DIGITS, SCORE_DIGITS = 2, 4, 4
+PIXEL_DIGITS, METRE_DIGITS, SCORE_DIGITS, SECOND_DIGITS = 2, 4, 4, 4
 
 CSV_COLUMNS = (
     "source",
+    "time_s",
+    "frame_index",
     "label",
     "score",
     "x1",
@@ -32,6 +34,7 @@ CSV_COLUMNS = (
     "interval_low_m",
     "interval_high_m",
     "interval_kind",
+    "interval_level",
     "range_m",
     "valid_pixels",
     "statistic",
@@ -50,9 +53,12 @@ def result_record(
         "source": result.source,
         "width": result.image.width,
         "height": result.image.height,
+        "time_s": _seconds(result.image.time_s),
+        "frame_index": result.image.frame_index,
         "camera": _camera(result.camera),
         "depth": _depth(result.depth),
         "scale": _scale(result),
+        "domain": result.domain,
         "join": result.join,
         "statistic": result.statistic,
         "filter": dict(result.filter) or None,
@@ -70,7 +76,12 @@ def csv_rows(result: Result) -> list[dict[str, Any]]:
     """One row (`CSV_COLUMNS`) for each object, those left out last."""
     pairs = [(thing, False) for thing in result.objects]
     pairs += [(thing, True) for thing in result.left_out]
-    return [_csv_row(result.source, thing, left_out) for thing, left_out in pairs]
+    frame = {
+        "source": result.source,
+        "time_s": _seconds(result.image.time_s),
+        "frame_index": result.image.frame_index,
+    }
+    return [frame | _csv_row(thing, left_out) for thing, left_out in pairs]
 
 
 def coco_results(result: Result, image_id: int | str, category_ids: Mapping[str, int]) -> list[Any]:
@@ -127,6 +138,7 @@ def _object(thing: Object) -> dict[str, Any]:
         "distance_m": _metres(thing.distance_m),
         "interval_m": thing.interval_m and [_metres(v) for v in thing.interval_m],
         "interval_kind": thing.interval_kind,
+        "interval_level": thing.interval_level,
         "range_m": _metres(thing.range_m),
         "xyz_m": thing.xyz_m and [_metres(v) for v in thing.xyz_m],
         "valid_pixels": thing.valid_pixels,
@@ -137,11 +149,10 @@ def _object(thing: Object) -> dict[str, Any]:
     }
 
 
-def _csv_row(source: str, thing: Object, left_out: bool) -> dict[str, Any]:
+def _csv_row(thing: Object, left_out: bool) -> dict[str, Any]:
     low, high = thing.interval_m or (None, None)
     box = dict(zip(("x1", "y1", "x2", "y2"), thing.box, strict=True))
     return {
-        "source": source,
         "label": thing.label,
         "score": round(thing.score, SCORE_DIGITS),
         **{side: round(float(v), PIXEL_DIGITS) for side, v in box.items()},
@@ -149,6 +160,7 @@ def _csv_row(source: str, thing: Object, left_out: bool) -> dict[str, Any]:
         "interval_low_m": _metres(low),
         "interval_high_m": _metres(high),
         "interval_kind": thing.interval_kind,
+        "interval_level": thing.interval_level,
         "range_m": _metres(thing.range_m),
         "valid_pixels": thing.valid_pixels,
         "statistic": thing.statistic,
@@ -194,6 +206,10 @@ def _scale(result: Result) -> dict[str, Any] | None:
 
 def _metres(value: float | None) -> float | None:
     return None if value is None else round(float(value), METRE_DIGITS)
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(float(value), SECOND_DIGITS)
 
 
 def _or_nan(value: float | None) -> float:

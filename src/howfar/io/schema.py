@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Minor: fields were added. Major: fields were changed or removed."""
+
+SCALE_SOURCES = ["given", "known-distance", "object-size", "camera-height"]
+"""Where a factor can come from."""
 
 
 def _nullable(kind: str, text: str, **more: Any) -> dict[str, Any]:
@@ -42,10 +45,12 @@ _OBJECT = _strict(
         "interval_m": _tuple(2, "low and high around distance_m, metres"),
         "interval_kind": _nullable(
             "string",
+            "calibrated: holds the true distance in the share interval_level of cases; "
             "pixel-spread: spread of the depths used, widened by the scale's uncertainty; no "
             "error bar",
             enum=["pixel-spread", "calibrated", None],
         ),
+        "interval_level": _nullable("number", "of calibrated intervals, 0..1"),
         "range_m": _nullable("number", "Euclidean distance from the camera, metres"),
         "xyz_m": _tuple(3, "box centre at distance_m: X right, Y down, Z forward, metres"),
         "valid_pixels": {"type": "integer", "minimum": 0},
@@ -53,7 +58,7 @@ _OBJECT = _strict(
         "scale_source": _nullable(
             "string",
             "where the metres come from",
-            enum=["network", "given", "known-distance", "object-size", "given-depth", None],
+            enum=[*SCALE_SOURCES, "network", "given-depth", None],
         ),
         "relative_depth": _nullable(
             "number", "grows with distance within this picture; in no unit"
@@ -80,6 +85,10 @@ RESULT_SCHEMA: dict[str, Any] = _strict(
         "source": {"type": "string", "description": "path, address, stdin or array"},
         "width": {"type": "integer", "minimum": 1},
         "height": {"type": "integer", "minimum": 1},
+        "time_s": _nullable("number", "of a frame: seconds since the start of its video or stream"),
+        "frame_index": _nullable(
+            "integer", "of a frame: its number in its video or stream, from 0", minimum=0
+        ),
         "camera": {
             "description": "intrinsics in pixels, or null where the focal length is unknown",
             "anyOf": [
@@ -91,7 +100,7 @@ RESULT_SCHEMA: dict[str, Any] = _strict(
                         "cx": {"type": "number"},
                         "cy": {"type": "number"},
                         "fov_deg": {"type": "number", "description": "horizontal, degrees"},
-                        "source": {"enum": ["given", "exif"]},
+                        "source": {"enum": ["given", "exif", "profile"]},
                     }
                 ),
             ],
@@ -117,7 +126,7 @@ RESULT_SCHEMA: dict[str, Any] = _strict(
                 {"type": "null"},
                 _strict(
                     {
-                        "source": {"enum": ["given", "known-distance", "object-size"]},
+                        "source": {"enum": SCALE_SOURCES},
                         "factor": {"type": "number", "exclusiveMinimum": 0},
                         "uncertainty": {
                             "type": "number",
@@ -129,6 +138,12 @@ RESULT_SCHEMA: dict[str, Any] = _strict(
                 ),
             ],
         },
+        "domain": _nullable(
+            "string",
+            "whether the picture is like those that the network learned from; intervals of "
+            "unfamiliar ones are wider",
+            enum=["familiar", "unfamiliar", None],
+        ),
         "join": {"enum": ["joint", "parallel", "crop", "mask"]},
         "statistic": {"enum": ["center", "central-mean", "median", "foreground"]},
         "filter": {

@@ -98,7 +98,7 @@ class RunFiles:
         self._files: dict[str, io.TextIOWrapper] = {}
         self._first_coco = True
         for name, path in self.paths.items():
-            with _writing(path):
+            with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._files[name] = path.open(  # a picture's name may hold bytes beside UTF-8
                     "w", encoding="utf-8", errors="surrogateescape", newline=""
@@ -112,13 +112,13 @@ class RunFiles:
     def add(self, result: Result, record: dict[str, Any], image_id: int | str) -> None:
         """Append one result. Raises `OutputError`."""
         if "jsonl" in self._files:
-            with _writing(self.paths["jsonl"]):
+            with writing(self.paths["jsonl"]):
                 self._files["jsonl"].write(json.dumps(record) + "\n")
         if "csv" in self._files:
-            with _writing(self.paths["csv"]):
+            with writing(self.paths["csv"]):
                 self._csv.writerows(csv_rows(result))
         if "coco" in self._files:
-            with _writing(self.paths["coco"]):
+            with writing(self.paths["coco"]):
                 for row in coco_results(result, image_id, self._category_ids):
                     comma = "\n" if self._first_coco else ",\n"
                     self._files["coco"].write(comma + json.dumps(row))
@@ -128,13 +128,13 @@ class RunFiles:
         """Finish the files. Raises `OutputError`."""
         files, self._files = self._files, {}
         for name, file in files.items():
-            with _writing(self.paths[name]), file:
+            with writing(self.paths[name]), file:
                 if name == "coco":
                     file.write("\n]\n")
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Turns what goes wrong with a file into an `OutputError` that names it."""
     try:
         yield
@@ -144,14 +144,14 @@ def _writing(path: Path) -> Iterator[None]:
 
 def make_folder(path: Path) -> None:
     """Make a folder and see that files can be written into it. Raises `OutputError`."""
-    with _writing(path):
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under its name only when it is complete. Raises `OutputError`."""
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".howfar-")
         try:

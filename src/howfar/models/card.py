@@ -6,6 +6,7 @@ A card is embedded in the metadata of an ONNX file under the key `howfar.card`, 
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ class Task(StrEnum):
     DETECT = "detect"
     DEPTH = "depth"
     SEMANTIC = "semantic"
+    JOINT = "joint"
 
     @property
     def noun(self) -> str:
@@ -48,11 +50,13 @@ class Decoder(StrEnum):
     TF_DETECTION = "tf-detection"
     DEPTH = "depth"
     SEMANTIC = "semantic"
+    JOINT = "joint"
 
 
 DECODER_TASK = dict.fromkeys(Decoder, Task.DETECT) | {
     Decoder.DEPTH: Task.DEPTH,
     Decoder.SEMANTIC: Task.SEMANTIC,
+    Decoder.JOINT: Task.JOINT,
 }
 
 
@@ -80,6 +84,10 @@ class ModelCard:
         depth_unit_m: metres per unit of a metric network (1/m for inverse depth).
         focal_px: focal length in input pixels that a metric network was trained with, where it
             is known; a picture's own focal length then rescales its depth.
+        interval_level: share of true depths that the calibrated intervals of a joint network cover,
+            0..1; None where it was not calibrated.
+        interval_scales, interval_factors: logarithms of the network's own error scale, ascending,
+            and the factor by which each is widened to that level; linear between them.
         precision: arithmetic of the file: `float32`, `float16` or `int8`.
         domain: what pictures it is made for, in a few words.
         licence: of the weights.
@@ -99,6 +107,9 @@ class ModelCard:
     depth_log: bool = False
     depth_unit_m: float = 1.0
     focal_px: float | None = None
+    interval_level: float | None = None
+    interval_scales: tuple[float, ...] = ()
+    interval_factors: tuple[float, ...] = ()
     precision: str = "float32"
     domain: str = ""
     licence: str = "unknown"
@@ -120,8 +131,9 @@ class ModelCard:
         object.__setattr__(self, "classes", tuple(classes))
         if self.task is not Task.DEPTH and not self.classes:
             raise CardError(f"card {self.name!r}: a {self.task} network needs its classes")
-        if self.task is Task.DEPTH:
+        if self.task in (Task.DEPTH, Task.JOINT):
             self._check_depth()
+        self._check_intervals()
         if self.activation not in ("sigmoid", "softmax"):
             raise CardError(
                 f"card {self.name!r}: activation is {self.activation!r}; use 'sigmoid' or 'softmax'"
@@ -139,13 +151,32 @@ class ModelCard:
         if self.focal_px is not None and not 0 < self.focal_px < math.inf:
             raise CardError(f"card {self.name!r}: focal_px is {self.focal_px}; must be > 0")
 
+    def _check_intervals(self) -> None:
+        scales, factors = tuple(self.interval_scales), tuple(self.interval_factors)
+        object.__setattr__(self, "interval_scales", scales)
+        object.__setattr__(self, "interval_factors", factors)
+        if self.interval_level is None:
+            return
+        if not 0 < self.interval_level < 1:
+            raise CardError(
+                f"card {self.name!r}: interval_level is {self.interval_level}; give a share in 0..1"
+            )
+        rising = all(a < b for a, b in itertools.pairwise(scales))
+        if not scales or len(scales) != len(factors) or not rising or min(factors) <= 0:
+            raise CardError(
+                f"card {self.name!r}: interval_scales must rise, with one positive factor each"
+            )
+
     @property
     def task(self) -> Task:
         """What the network is for."""
         return DECODER_TASK[self.decoder]
 
     def serves(self, task: Task) -> bool:
-        """Whether the network can be used for a task; a depth network may label pixels as well."""
+        """Whether the network can be used for a task; a depth network may label pixels as well, and
+        a joint one finds objects and estimates depth."""
+        if self.task is Task.JOINT:
+            return task is not Task.SEMANTIC
         labels = self.task is Task.DEPTH and bool(self.classes)
         return self.task is task or (labels and task is Task.SEMANTIC)
 
@@ -161,6 +192,8 @@ class ModelCard:
                 value = named[0] if named else list(value)
             elif isinstance(value, Mapping):
                 value = dict(value)
+            elif isinstance(value, tuple):
+                value = list(value)
             if value not in (None, "", [], {}) and value != item.default:
                 record[item.name] = value
         return record
@@ -290,6 +323,10 @@ _FIELD_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bool": ("true or false", lambda v: isinstance(v, bool)),
     "bool | None": ("true, false or null", lambda v: v is None or isinstance(v, bool)),
     "tuple[float, float, float]": ("three finite numbers", _is_three_numbers),
+    "tuple[float, ...]": (
+        "a list of finite numbers",
+        lambda v: isinstance(v, list | tuple) and all(map(_is_number, v)),
+    ),
     "tuple[str, ...]": ("a list of names, or the name of a known list", _is_names),
     "Mapping[str, str]": ("an object of names", _is_text_mapping),
     "Preprocess": ("an object", lambda v: isinstance(v, Mapping)),

@@ -182,6 +182,7 @@ DetectionDecoder = Callable[[Outputs, Placement, ModelCard, float, bool], Candid
 
 DECODERS: dict[Decoder, DetectionDecoder] = {
     Decoder.NANODET_PLUS: nanodet_plus,
+    Decoder.JOINT: nanodet_plus,
     Decoder.YOLOX: yolox,
     Decoder.YOLOV5: yolov5,
     Decoder.YOLOV8: yolov8,
@@ -190,10 +191,11 @@ DECODERS: dict[Decoder, DetectionDecoder] = {
     Decoder.TF_DETECTION: tf_detection,
 }
 
-NEEDS_NMS = {Decoder.NANODET_PLUS, Decoder.YOLOX, Decoder.YOLOV5, Decoder.YOLOV8}
+NEEDS_NMS = {Decoder.NANODET_PLUS, Decoder.JOINT, Decoder.YOLOX, Decoder.YOLOV5, Decoder.YOLOV8}
 """Layouts whose candidates overlap; the others come without duplicates."""
 
 OUTPUT_NAMES: dict[Decoder, dict[str, tuple[str, ...]]] = {
+    Decoder.JOINT: {"output": ("detections",)},
     Decoder.DETR: {
         "logits": ("logits", "pred_logits"),
         "boxes": ("pred_boxes", "boxes"),

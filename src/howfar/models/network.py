@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,7 @@ from howfar.core.semantics import LabelMap
 from howfar.errors import CardError, UsageError
 from howfar.models.card import ModelCard, Task
 from howfar.models.classes import NO_CLASS
-from howfar.models.decoders import DECODERS, NEEDS_NMS, Candidates
+from howfar.models.decoders import DECODERS, NEEDS_NMS, Candidates, Outputs
 
 SAME_THING_IOU = 0.8
 """Boxes of different classes that overlap more than this are one thing with two guesses at its
@@ -69,6 +71,11 @@ class Runtime(Protocol):
         self, feeds: Mapping[str, npt.NDArray[np.generic]]
     ) -> dict[str, npt.NDArray[np.generic]]:
         """Run once: {input name: array} -> {output name: array}."""
+
+
+GATE: ContextVar[AbstractContextManager[Any] | None] = ContextVar("GATE", default=None)
+"""What a network passes through to run. Frames of a video that are worked on at the same time share
+a lock: their networks run one after the other, beside the rest of the work."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,8 @@ class Network:
         }
         for spec in others:
             feeds[spec.name] = self._extra(spec, place)
-        return self.runtime.run(feeds), place
+        with GATE.get() or nullcontext():
+            return self.runtime.run(feeds), place
 
     def _extra(self, spec: TensorSpec, place: Placement) -> npt.NDArray[np.generic]:
         """Second inputs: only a DETR's pixel mask is known, all ones."""
@@ -167,7 +175,17 @@ class Network:
     def detect(self, image: Image, options: DetectOptions) -> Detections:
         """Objects of one picture in its own pixels, best score first."""
         self._expect(Task.DETECT)
+        return self._boxes(*self.forward(image), options)
+
+    def detect_and_estimate(
+        self, image: Image, options: DetectOptions, camera: Camera | None = None
+    ) -> tuple[Detections, DepthMap]:
+        """Objects and depth of one picture by one pass of a joint network."""
+        self._expect(Task.JOINT)
         outputs, place = self.forward(image)
+        return self._boxes(outputs, place, options), self._depth(outputs, place, camera)
+
+    def _boxes(self, outputs: Outputs, place: Placement, options: DetectOptions) -> Detections:
         decode = DECODERS[self.card.decoder]
         found = decode(outputs, place, self.card, options.conf, options.multi_label)
         keep = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
@@ -207,9 +225,12 @@ class Network:
         the picture's own (`camera`): depth * focal / trained focal, both in input pixels.
         """
         self._expect(Task.DEPTH)
-        outputs, place = self.forward(image)
+        return self._depth(*self.forward(image), camera)
+
+    def _depth(self, outputs: Outputs, place: Placement, camera: Camera | None) -> DepthMap:
         kind = self.card.depth_kind
-        name = self.card.outputs.get("depth", next(iter(outputs)))
+        usual = "log_depth" if self.card.task is Task.JOINT else next(iter(outputs))
+        name = self.card.outputs.get("depth", usual)
         if name not in outputs:
             raise CardError(f"{self.card.name}: no output {name!r}; it has {', '.join(outputs)}")
         values = np.squeeze(np.asarray(outputs[name], np.float32))
@@ -227,7 +248,26 @@ class Network:
             values = values * np.float32(self._focal_ratio(camera, place))
         if kind is not DepthKind.RELATIVE_AFFINE:
             values = np.where(values > 0, values, np.float32(np.nan))
-        return DepthMap(place.map_to_image(values), kind or DepthKind.METRIC)
+        error, familiar = self._error(outputs, place)
+        level = self.card.interval_level if error is not None else None
+        depth = place.map_to_image(values)
+        return DepthMap(depth, kind or DepthKind.METRIC, None, error, level, familiar)
+
+    def _error(self, outputs: Outputs, place: Placement) -> tuple[FloatArray | None, bool | None]:
+        """Half-width of the calibrated interval in log depth (H, W), and whether the picture is
+        like those of training; None for networks that were not calibrated.
+
+        The network's error scale b is widened by a factor for its size, found on pictures held back
+        from training, and by how unlike these the picture is (1 for 99 % of them).
+        """
+        if self.card.interval_level is None or "log_error" not in outputs:
+            return None, None
+        log_b = np.squeeze(np.asarray(outputs["log_error"], np.float32))
+        factor = np.interp(log_b, self.card.interval_scales, self.card.interval_factors)
+        half = np.exp(log_b) * factor.astype(np.float32)
+        novelty = float(np.asarray(outputs.get("novelty", 0)).max())
+        half *= np.float32(max(novelty, 1.0))
+        return place.map_to_image(half), novelty <= 1
 
     def _focal_ratio(self, camera: Camera | None, place: Placement) -> float:
         if self.card.focal_px is None or camera is None:

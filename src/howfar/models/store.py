@@ -2,7 +2,8 @@
 
 A network is named by its catalog name, a path, an `https://` address or `hf://owner/repo/file`
 (`hf://owner/repo@revision/file`). Search order: the folders of `HOWFAR_MODELS` (separated as in
-`PATH`), then the cache (`HOWFAR_CACHE`, else the user's cache folder), then a download. A checksum
+`PATH`), then the networks inside the package, then the cache (`HOWFAR_CACHE`, else the user's cache
+folder), then a download. A checksum
 is compared whenever one is known; a mismatch is an error and leaves nothing behind. With
 `HOWFAR_OFFLINE=1` nothing is downloaded.
 """
@@ -23,6 +24,8 @@ from howfar.models.catalog import CATALOG, Entry, Source
 
 Confirm = Callable[[str], bool]
 TIMEOUT_S = 30
+EMBEDDED = Path(__file__).with_name("weights")
+"""Folder of the networks that come with the package."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -140,7 +143,7 @@ def find_local(name: str) -> LocalModel | None:
     for folder in model_folders():
         if found := _in_folder(name, entry, folder):
             return found
-    return _in_folder(name, entry, cache_folder())
+    return _in_folder(name, entry, EMBEDDED) or _in_folder(name, entry, cache_folder())
 
 
 def _in_folder(name: str, entry: Entry, folder: Path) -> LocalModel | None:

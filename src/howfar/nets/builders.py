@@ -13,6 +13,7 @@ from howfar.nets.blocks import InputSize
 from howfar.nets.darknet import darknet
 from howfar.nets.depthnet import DepthNet, depthnet
 from howfar.nets.hybrid import HybridCnn, hybrid_cnn
+from howfar.nets.joint import Joint, joint
 from howfar.nets.mancini import VggDepth, depth_mancini, ds_net
 from howfar.nets.resnet_unet import ResNetUNet, resnet34_unet
 from howfar.nets.unet import UNet, plain_unet, unet_diode, unet_nyu
@@ -31,6 +32,7 @@ NETS: dict[str, Callable[..., nn.Module]] = {
     "yolov5": yolov5,
     "yolov4": yolov4,
     "darknet": darknet,
+    "joint": joint,
 }
 """The function that builds each network."""
 
@@ -46,6 +48,7 @@ INPUTS: dict[str, InputSize] = {
     "yolov5": YoloV5.input_size,
     "yolov4": InputSize(32),
     "darknet": InputSize(1),
+    "joint": Joint.input_size,
 }
 """Which pictures each network takes."""
 

@@ -68,6 +68,8 @@ class Job:
         workers: threads that prepare samples.
         cache_mb: memory for decoded pictures.
         cpu: stay on the CPU.
+        prepare: makes the task and may change the fresh network before the optimiser sees it; None
+            leaves that to the recipe.
     """
 
     recipe: Recipe
@@ -85,6 +87,7 @@ class Job:
     workers: int = 2
     cache_mb: float = 2048
     cpu: bool = False
+    prepare: Callable[[nn.Module], Task] | None = None
 
 
 @dataclass
@@ -142,7 +145,7 @@ class Trainer:
         data = trained_data(recipe, job.data)
         self.validation = job.validation and trained_data(recipe, job.validation)
         check_validation(recipe, job)
-        self.task = make_task(recipe, data, module)
+        self.task = job.prepare(module) if job.prepare else make_task(recipe, data, module)
         world = self.accelerator.num_processes
         rank = self.accelerator.process_index
         self.feed = Feed(data, recipe, self.task, rank, world, job.workers, job.cache_mb)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from howfar.errors import UsageError
-from howfar.train.recipe import Recipe
+from howfar.train.recipe import SLOW, Recipe
 from howfar.train.schedule import Rates
 
 KINDS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -35,14 +35,20 @@ def make_optimiser(module: nn.Module, recipe: Recipe, world: int = 1) -> torch.o
 def parameter_groups(module: nn.Module, recipe: Recipe, world: int) -> list[dict[str, Any]]:
     """Parameters with their rate and decay.
 
-    `decay="all"`: one group. `decay="weights"`: three groups; only weights of convolutions and
-    linear layers decay, scales of norms and biases do not, and biases have a rate of their own in
-    the warm-up.
+    `decay="all"`: one group, and one of the `slow` parameters. `decay="weights"`: three groups;
+    only weights of convolutions and linear layers decay, scales of norms and biases do not, and
+    biases have a rate of their own in the warm-up.
     """
     learning = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
     if recipe.decay == "all":
-        values = [p for _, p in learning]
-        return [{"params": values, "lr": recipe.lr, "weight_decay": recipe.weight_decay}]
+        decay = recipe.weight_decay
+        slow = [p for name, p in learning if recipe.slow and name.startswith(recipe.slow)]
+        rest = [p for name, p in learning if not recipe.slow or not name.startswith(recipe.slow)]
+        groups = [
+            {"params": rest, "lr": recipe.lr, "weight_decay": decay},
+            {"params": slow, "lr": SLOW * recipe.lr, "weight_decay": decay, "factor": SLOW},
+        ]
+        return [group for group in groups if group["params"]]
     weights = [p for _, p in learning if p.ndim > 1]
     biases = [p for name, p in learning if p.ndim <= 1 and name.endswith("bias")]
     scales = [p for name, p in learning if p.ndim <= 1 and not name.endswith("bias")]
@@ -61,6 +67,7 @@ def parameter_groups(module: nn.Module, recipe: Recipe, world: int) -> list[dict
 def set_rates(optimiser: torch.optim.Optimizer, rates: Rates) -> None:
     """Let the next step run with `rates`."""
     for group in optimiser.param_groups:
-        group["lr"] = rates.bias_lr if group.get("bias") else rates.lr
+        rate = rates.bias_lr if group.get("bias") else rates.lr
+        group["lr"] = rate * group.get("factor", 1.0)
         if rates.momentum is not None and "momentum" in group:
             group["momentum"] = rates.momentum

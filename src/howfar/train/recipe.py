@@ -25,6 +25,8 @@ SCORES = ("fitness", "AP", "AP50", "AP75", "AR100")
 MONITORS = {"depth": ERRORS, "detection": SCORES}
 FITS = {"depth": (Fit.STRETCH,), "detection": (Fit.STRETCH, Fit.LETTERBOX)}
 DECAYS = ("all", "weights")
+SLOW = 0.1
+"""Share of the learning rate of a recipe's `slow` parameters."""
 NOT_NEGATIVE = (
     "weight_decay",
     "warmup_epochs",
@@ -66,6 +68,8 @@ class Recipe:
         lr: learning rate after warm-up.
         weight_decay: of the weights that `decay` names.
         decay: `all` parameters decay, or only `weights` of convolutions and linear layers.
+        slow: beginnings of the names of parameters that learn at `SLOW` times the rate, such as
+            those that start from another network's.
         schedule: of the learning rate: `constant`, `linear` or `cosine` (to `lr_end`), or `steps`.
         lr_steps: for `steps`: (epoch, learning rate) from which on it applies.
         lr_end: share of the rate that `linear` and `cosine` end with.
@@ -118,6 +122,7 @@ class Recipe:
     lr: float = 1e-4
     weight_decay: float = 0.0
     decay: str = "all"
+    slow: tuple[str, ...] = ()
     schedule: str = "constant"
     lr_steps: tuple[tuple[int, float], ...] = ()
     lr_end: float = 0.0
@@ -146,7 +151,7 @@ class Recipe:
     remarks: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("classes", "stressed"):
+        for name in ("classes", "stressed", "slow"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
             self._need(_all_text(getattr(self, name)), name, "a list of names")
         names = (*self.class_map, *self.class_map.values())

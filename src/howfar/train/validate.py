@@ -13,7 +13,7 @@ from howfar.evaluate.frames import Tally, walk
 from howfar.evaluate.segmentation import SegmentationJudge
 from howfar.evaluate.systems import System
 from howfar.evaluate.variants import Variant
-from howfar.models.card import ModelCard
+from howfar.models.card import ModelCard, Task
 from howfar.models.network import Network
 from howfar.options import Options
 from howfar.pipeline import Ranger
@@ -30,12 +30,13 @@ def validate(
     is not chosen by whatever pictures happened to be readable.
     """
     network = Network(card, TorchRuntime(module))
-    ranger = Ranger(depth=network, semantic=network if card.classes else None)
+    labels_too = card.serves(Task.SEMANTIC)
+    ranger = Ranger(depth=network, semantic=network if labels_too else None)
     protocol = depth_protocol(recipe.protocol, "", recipe.align)
     judge = DepthJudge(System(Variant(recipe.name), ranger, Options()), protocol)
     need_all(walk(dataset, [judge], limit))
     errors = {name: value for name, value in judge.scores().items() if math.isfinite(value)}
-    if card.classes:
+    if labels_too:
         labels = SegmentationJudge(System(Variant(recipe.name), ranger, Options()))
         need_all(walk(dataset, [labels], limit))
         errors["miou"] = labels.matrix().scores()["miou"]

@@ -91,7 +91,7 @@ def scene(
     views = []
     for number, eye in enumerate(eyes, start=1):
         noise = np.random.default_rng([seed, number])
-        views.append(_view(replace(plan, eye=eye, optics=optics), shadows, noise, seed))
+        views.append(view(replace(plan, eye=eye, optics=optics), shadows, noise, seed))
     return replace(views[0], right=views[1]) if stereo else views[0]
 
 
@@ -137,7 +137,7 @@ def scenes(
             yield ahead.popleft().result()
 
 
-def _view(plan: Setting, shadows: Shadows, noise: Rng, seed: int) -> SyntheticScene:
+def view(plan: Setting, shadows: Shadows, noise: Rng, seed: int) -> SyntheticScene:
     """Render what one eye sees."""
     world, eye, light = plan.world, plan.eye, plan.light
     traced = trace(world, eye, np.array(light.direction))

@@ -1,0 +1,139 @@
+"""`howfar distill`: make your own small network from big ones."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from howfar.cli.progress import make_progress
+from howfar.errors import UsageError
+
+TEACHERS, LENGTH, RUN = "Teachers", "Length", "How it runs"
+
+
+def distill(
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS@SHARE[@KIND]",
+            help="Pictures to learn from, their share of the views, and perhaps only those of a "
+            "kind: indoor, road or other. Several times.",
+        ),
+    ] = None,
+    val: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=ADDRESS", help="What decides which weights are best. Several times."
+        ),
+    ] = None,
+    size: Annotated[str, typer.Option(help="Of the student: n, s or m.")] = "s",
+    imgsz: Annotated[
+        int, typer.Option(min=64, help="Side of its views in pixels, a multiple of 32.")
+    ] = 320,
+    detector: Annotated[
+        str, typer.Option(help="Teaches boxes.", rich_help_panel=TEACHERS)
+    ] = "nanodet-plus-m",
+    depth: Annotated[
+        str, typer.Option(help="Teaches metres indoors; none for nobody.", rich_help_panel=TEACHERS)
+    ] = "fastdepth",
+    relative: Annotated[
+        str,
+        typer.Option(
+            help="Teaches depth of roads up to scale and shift; none for nobody.",
+            rich_help_panel=TEACHERS,
+        ),
+    ] = "pydnet-kitti",
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Start from a NanoDet-Plus-m ONNX file (size s), or from a checkpoint."),
+    ] = None,
+    freeze_detector: Annotated[
+        bool, typer.Option("--freeze-detector", help="Only depth is learned.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/distill"),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe."),
+    ] = None,
+    views: Annotated[
+        int, typer.Option(min=16, help="Views of an epoch.", rich_help_panel=LENGTH)
+    ] = 6000,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="As --set epochs=N.", rich_help_panel=LENGTH)
+    ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(help="Stop after this time; --resume goes on.", rich_help_panel=LENGTH),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Threads that prepare views.", rich_help_panel=RUN)
+    ] = 1,
+    cpu: Annotated[
+        bool, typer.Option("--cpu", help="Stay on the CPU.", rich_help_panel=RUN)
+    ] = False,
+) -> None:
+    """Teach one small network what several big ones know: boxes and metric depth in one pass.
+
+    The student sees what its teachers see and learns to give their answers, on any pictures. Where
+    your data hold true depth, that teaches instead. The folder of the run gets best.pt, for
+    `howfar predict --model`, `howfar val` and `howfar export`.
+    """
+    if not data:
+        raise UsageError(
+            "give --data ADDRESS@SHARE, such as pictures:~/photos@1; `howfar data list` shows the "
+            "formats"
+        )
+    if imgsz % 32:
+        raise UsageError(f"imgsz is {imgsz}; give a multiple of 32")
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("accelerate") is None:
+        raise UsageError("distilling needs PyTorch; run: pip install 'howfar[train,eval]'")
+    from howfar.data.address import open_dataset
+    from howfar.distill.run import DistillJob, parse_pictures
+    from howfar.distill.run import distill as run
+
+    changes = [f"preprocess.width={imgsz}", f"preprocess.height={imgsz}"]
+    changes += [f"net_options.size={size}", f"name=howfar-{size}"]
+    norm = "false" if start is not None and start.suffix == ".onnx" else "true"
+    changes += [f"net_options.norm={norm}"] if start is None or norm == "false" else []
+    changes += [f"epochs={epochs}"] if epochs is not None else []
+    job = DistillJob(
+        pictures=[parse_pictures(text) for text in data],
+        folder=out,
+        detector=detector,
+        depth=None if depth == "none" else depth,
+        relative=None if relative == "none" else relative,
+        start=start,
+        freeze=freeze_detector,
+        settings=[*changes, *(settings or [])],
+        views=views,
+        judges={name: open_dataset(address) for name, address in map(_named, val or [])},
+        resume=resume,
+        max_minutes=max_minutes,
+        workers=workers,
+        cpu=cpu,
+    )
+    with make_progress() as bar:
+        from howfar.cli.train import ticker
+
+        surveying = bar.add_task("asking the teachers", total=None)
+        state = run(
+            job,
+            ticker(bar),
+            lambda name, done, count: bar.update(
+                surveying, completed=done, total=count, description=f"asking about {name}"
+            ),
+        )
+    typer.echo(f"{state.step} steps, {state.epoch} epochs: {out / 'best.pt'}")
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, address = text.partition("=")
+    if not equals or not name or ":" in name:
+        raise UsageError(f"val {text!r}: write NAME=ADDRESS, such as road=rgbd:~/road?unit=kitti")
+    return name, address

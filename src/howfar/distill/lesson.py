@@ -1,0 +1,245 @@
+"""What a joint student learns from a view: a training task for `howfar.train.loop`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from howfar.core.depth import DepthKind
+from howfar.core.preprocess import Preprocess
+from howfar.data.dataset import Dataset
+from howfar.data.sample import Sample
+from howfar.data.scene import Scene
+from howfar.distill.mixture import Mixture
+from howfar.distill.survey import Kind
+from howfar.distill.teachers import Teacher
+from howfar.distill.views import STRIDE, View, make_view
+from howfar.errors import UsageError
+from howfar.losses import matching
+from howfar.models.card import Decoder, ModelCard
+from howfar.models.classes import COCO80
+from howfar.nets.joint import CANONICAL_FOCAL
+from howfar.nets.nanodet import BINS
+from howfar.train.detection import validate_detector
+from howfar.train.recipe import Recipe
+from howfar.train.task import Draw, Outputs
+from howfar.train.validate import validate
+
+MEAN, STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+"""Of the student's input, BGR 0..255: NanoDet-Plus's."""
+CENTRE = 0.25
+"""A size prior is compared with the box without this share at each side."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Factors of the parts of the loss."""
+
+    gradient: float = 0.5
+    metric: float = 1.0
+    relative: float = 0.3
+    sizes: float = 0.1
+    scores: float = 1.0
+    distributions: float = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class ViewBatch:
+    """Views and what is known of them, see `View`.
+
+    Attributes:
+        images: (B, 3, S, S) float32, as the student's preprocessing makes them.
+        log_depth, valid: (B, 1, S/4, S/4).
+        priors: (N, 8): number of the view, then a row of `View.priors`.
+        metric: (B,) weight of the metric teacher; 0 where it is not asked.
+        relative: (B,) that of the relative teacher.
+        ids: of the samples.
+    """
+
+    images: Tensor
+    log_depth: Tensor
+    valid: Tensor
+    priors: Tensor
+    metric: Tensor
+    relative: Tensor
+    ids: tuple[str, ...]
+
+    def to(self, place: torch.device) -> ViewBatch:
+        """The batch on a device."""
+        named = ("images", "log_depth", "valid", "priors", "metric", "relative")
+        return replace(self, **{name: getattr(self, name).to(place) for name in named})
+
+
+@dataclass(eq=False)
+class Lesson:
+    """Teaches a joint network.
+
+    Attributes:
+        recipe: how it is trained; `preprocess` gives the size of the views.
+        data: pictures of all sources.
+        detector: teaches boxes; None where the student's detector is frozen.
+        metric: teaches metric depth of indoor pictures, or None.
+        relative: teaches depth of roads up to scale and shift, or None.
+        weights: of the parts of the loss.
+        judges: data by which checkpoints are chosen: name -> data with depth or boxes.
+        card: of the student.
+    """
+
+    recipe: Recipe
+    data: Mixture
+    detector: Teacher | None = None
+    metric: Teacher | None = None
+    relative: Teacher | None = None
+    weights: Weights = field(default_factory=Weights)
+    judges: Mapping[str, Dataset] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.card = joint_card(self.recipe.name, self.recipe.preprocess)
+        if self.relative is not None and self.relative.card.depth_kind is DepthKind.METRIC:
+            raise UsageError(f"{self.relative.card.name}: is metric; give it as --depth")
+        if self.detector is not None and self.detector.card.decoder is not Decoder.NANODET_PLUS:
+            raise UsageError(
+                f"{self.detector.card.name}: its cells are not the student's; dense matching needs "
+                "a detector of the NanoDet-Plus layout"
+            )
+
+    def scene(self, sample: Sample) -> Scene:
+        """The picture and its depth."""
+        return Scene.from_sample(replace(sample, boxes=None, labels=(), **_NO_BOXES), ())
+
+    def example(self, index: int, draw: Draw, rng: np.random.Generator) -> View:
+        """A random view of picture `index` of the mixture."""
+        finding = self.data.finding(index)
+        return make_view(draw(index), finding, COCO80, self.recipe.preprocess.width, rng)
+
+    def stack(self, ids: Sequence[str], examples: Sequence[View]) -> ViewBatch:
+        """A batch of views."""
+        size = self.recipe.preprocess.width // STRIDE
+        images = normalised(np.stack([view.image for view in examples]))
+        depth = torch.from_numpy(np.stack([v.log_depth for v in examples])).float()
+        valid = torch.from_numpy(np.stack([v.valid for v in examples]))
+        rows = [
+            np.column_stack([np.full(len(v.priors), i), v.priors]) for i, v in enumerate(examples)
+        ]
+        priors = torch.from_numpy(np.concatenate(rows).astype(np.float32))
+        trust = [v.trust if v.kind is Kind.INDOOR else 0.0 for v in examples]
+        road = [float(v.kind is Kind.ROAD) for v in examples]
+        return ViewBatch(
+            images,
+            depth.reshape(-1, 1, size, size),
+            valid.reshape(-1, 1, size, size),
+            priors,
+            torch.tensor(trust),
+            torch.tensor(road),
+            tuple(ids),
+        )
+
+    def loss(self, module: nn.Module, outputs: Outputs, batch: ViewBatch) -> Tensor:
+        """The sum of what truth and teachers say."""
+        del module
+        u, s = outputs["log_depth"], outputs["log_error"]
+        weights, size = self.weights, u.shape[-1]
+        one = torch.ones(len(u), device=u.device)
+        loss = matching.laplace_nll(u, s, batch.log_depth, batch.valid, one)
+        loss = loss + weights.gradient * matching.log_gradient(u, batch.log_depth, batch.valid, one)
+        loss = loss + weights.sizes * self._sizes(u, batch.priors)
+        loss = loss + self._depth_teachers(u, s, batch, size)
+        if self.detector is not None:
+            loss = loss + self._boxes(outputs["detections"], self.detector(views_of(batch.images)))
+        return loss
+
+    def _depth_teachers(self, u: Tensor, s: Tensor, batch: ViewBatch, size: int) -> Tensor:
+        loss = u.new_zeros(())
+        asked = batch.metric > 0
+        if self.metric is not None and bool(asked.any()):
+            target, valid = self.metric.log_depth(views_of(batch.images[asked]), size)
+            worth = batch.metric[asked]
+            part = matching.laplace_nll(u[asked], s[asked], target, valid, worth)
+            edges = matching.log_gradient(u[asked], target, valid, worth)
+            loss = loss + self.weights.metric * (part + self.weights.gradient * edges)
+        asked = batch.relative > 0
+        if self.relative is not None and bool(asked.any()):
+            inverse = self.relative.inverse_depth(views_of(batch.images[asked]), size)
+            part = matching.relative_depth(u[asked], inverse, batch.relative[asked])
+            loss = loss + self.weights.relative * part
+        return loss
+
+    def _sizes(self, u: Tensor, priors: Tensor) -> Tensor:
+        """Depth of whole people and vehicles against what their size allows."""
+        seen = []
+        for number, x1, y1, x2, y2 in priors[:, :5].tolist():
+            dx, dy = (x2 - x1) * CENTRE, (y2 - y1) * CENTRE
+            left, top = int(x1 + dx), int(y1 + dy)
+            right, bottom = max(int(x2 - dx), left + 1), max(int(y2 - dy), top + 1)
+            seen.append(u[int(number), 0, top:bottom, left:right].float().mean())
+        if not seen:
+            return u.new_zeros(())
+        gap = matching.outside_range(torch.stack(seen), priors[:, 5], priors[:, 6])
+        return gap.clamp(max=1).mean()
+
+    def _boxes(self, rows: Tensor, taught: Tensor) -> Tensor:
+        count = taught.shape[2] - 4 * BINS
+        scores = taught[..., :count]
+        part = matching.score_matching(rows[..., :count], scores)
+        boxes = matching.distribution_matching(
+            rows[..., count:], taught[..., count:], scores.amax(2), BINS
+        )
+        return self.weights.scores * part + self.weights.distributions * boxes
+
+    def validate(self, module: nn.Module, data: Dataset, limit: int | None) -> dict[str, float]:
+        """`abs_rel_NAME` of each judge with depth, `abs_rel`: their mean; AP and AP50 of the one
+        without."""
+        del data
+        scores: dict[str, float] = {}
+        errors = []
+        for name, judge in self.judges.items():
+            if judge[0].depth is not None:
+                found = validate(module, self.card, self.recipe, judge, limit)
+                errors.append(found["abs_rel"])
+                scores[f"abs_rel_{name}"] = found["abs_rel"]
+            else:
+                found = validate_detector(module, self.card, self.recipe.name, judge, limit)
+                scores |= {key: found[key] for key in ("AP", "AP50")}
+        return {"abs_rel": float(np.mean(errors)), **scores} if errors else scores
+
+
+_NO_BOXES: dict[str, Any] = dict.fromkeys(
+    (
+        *("scores", "occlusion", "truncation", "ignore", "crowd", "difficult", "areas", "boxes3d"),
+        *("instance_ids", "semantics"),
+    )
+)
+
+
+def normalised(views: npt.NDArray[np.uint8]) -> Tensor:
+    """The student's input (B, 3, S, S) from RGB views (B, S, S, 3)."""
+    rgb = torch.from_numpy(views).permute(0, 3, 1, 2)
+    mean, std = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, STD))
+    return ((rgb.flip(1).float() - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def views_of(images: Tensor) -> Tensor:
+    """RGB 0..1 from the student's input."""
+    mean, std = (torch.tensor(v, device=images.device).reshape(1, 3, 1, 1) for v in (MEAN, STD))
+    return ((images * std + mean) / 255).flip(1).clamp(0, 1)
+
+
+def joint_card(name: str, preprocess: Preprocess) -> ModelCard:
+    """The card of a joint network."""
+    return ModelCard(
+        name=name,
+        decoder=Decoder.JOINT,
+        preprocess=preprocess,
+        classes=COCO80,
+        depth_kind=DepthKind.METRIC,
+        depth_log=True,
+        focal_px=CANONICAL_FOCAL * preprocess.width,
+        licence="Apache-2.0",
+        origin="howfar distill",
+    )

@@ -1,0 +1,226 @@
+"""`howfar distill`: a joint student, its teachers and its pictures, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from torch import nn
+
+from howfar.core.preprocess import Preprocess
+from howfar.data.address import open_dataset
+from howfar.data.dataset import Dataset, Records
+from howfar.distill.lesson import MEAN, STD, Lesson, Weights
+from howfar.distill.mixture import Mixture, Source
+from howfar.distill.survey import Finding, Kind, survey
+from howfar.distill.teachers import Teacher
+from howfar.errors import UsageError
+from howfar.loading import load_network
+from howfar.models.card import Task
+from howfar.models.store import LocalModel, find_model
+from howfar.nets.joint import Joint
+from howfar.train.loop import Job, State, Tick, train
+from howfar.train.recipe import Recipe, overridden
+
+TRUSTED = 0.2
+"""Least trust in the metric teacher for a picture to teach depth by it alone."""
+DETECTOR_PARTS = ("encoder.", "pyramid.", "head.")
+RECIPE = Recipe(
+    name="howfar-s",
+    net="joint",
+    preprocess=Preprocess(320, 320, channels="BGR", divisor=1.0, mean=MEAN, std=STD),
+    loss="distill",
+    net_options={"size": "s", "norm": False},
+    optimiser="adamw",
+    lr=1e-3,
+    weight_decay=1e-4,
+    schedule="cosine",
+    lr_end=0.02,
+    warmup_batches=200,
+    clip_norm=5.0,
+    batch=16,
+    epochs=5,
+    ema=0.999,
+    source="howfar: dense function matching of several teachers",
+)
+"""What `howfar distill` starts from; any field can be set."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One source of pictures: its address and share, as `ADDRESS@SHARE` on the command line.
+
+    Attributes:
+        address: as of `open_dataset`. Samples with depth teach by it; the others by the teachers.
+        share: of the views.
+        kind: only those of a kind, as the survey finds it; None for all.
+        keep: part of the samples to use, (first, last); None for all.
+    """
+
+    address: str
+    share: float
+    kind: Kind | None = None
+    keep: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class DistillJob:
+    """What to run.
+
+    Attributes:
+        pictures: where views come from.
+        folder: of the run; the survey is kept in it too.
+        detector: teacher of boxes: it also tells what a picture shows. Catalog name or file.
+        depth: teacher of metric depth indoors, or None.
+        relative: teacher of roads, up to scale and shift, or None.
+        start: NanoDet-Plus file, or a checkpoint of a student, to start from; None: random weights.
+        freeze: the student's detector keeps its weights, and no teacher is asked about boxes.
+        settings: changes of `RECIPE`, as `--set`.
+        views: of an epoch.
+        judges: data by which the best weights are chosen, by name.
+        weights: of the parts of the loss.
+        surveys: folder in which surveys are kept; None: `folder`.
+        resume, max_minutes, save_every, workers, cpu: as of `howfar.train.loop.Job`.
+    """
+
+    pictures: Sequence[Pictures]
+    folder: Path
+    detector: str = "nanodet-plus-m"
+    depth: str | None = "fastdepth"
+    relative: str | None = "pydnet-kitti"
+    start: Path | None = None
+    freeze: bool = False
+    settings: Sequence[str] = ()
+    views: int = 6000
+    judges: Mapping[str, Dataset] = field(default_factory=dict)
+    weights: Weights = field(default_factory=Weights)
+    surveys: Path | None = None
+    resume: bool = False
+    max_minutes: float | None = None
+    save_every: int = 100
+    workers: int = 1
+    cpu: bool = False
+
+
+Told = Callable[[str, int, int], None]
+"""Told what is surveyed, how many pictures are done and how many there are."""
+
+
+def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None) -> State:
+    """Teach a joint student; returns where training ended.
+
+    Raises `UsageError` for requests that cannot be, and what training and reading pictures raise.
+    """
+    if not job.pictures:
+        raise UsageError("there are no pictures to learn from; give --data ADDRESS@SHARE")
+    recipe = overridden(RECIPE, list(job.settings))
+    if recipe.net != "joint":
+        raise UsageError(f"net is {recipe.net!r}; distill teaches joint networks")
+    models = {name: find_model(name) for name in (job.detector, job.depth, job.relative) if name}
+    mixture = Mixture(sources(job, models, told), job.views)
+    first = next(iter(job.judges.values()), None)
+
+    def prepare(module: nn.Module) -> Lesson:
+        return _prepared(module, job, recipe, mixture, models)
+
+    started = job.start if job.start is not None and job.start.suffix != ".onnx" else None
+    fresh = not (job.folder / "last.pt").exists()
+    return train(
+        Job(
+            recipe,
+            mixture,
+            job.folder,
+            first,
+            weights=started if fresh else None,
+            resume=job.resume,
+            max_minutes=job.max_minutes,
+            save_every=job.save_every,
+            workers=job.workers,
+            cache_mb=0,  # the mixture keeps its samples
+            cpu=job.cpu,
+            prepare=prepare,
+        ),
+        tick,
+    )
+
+
+def _prepared(
+    module: nn.Module,
+    job: DistillJob,
+    recipe: Recipe,
+    mixture: Mixture,
+    models: Mapping[str, LocalModel],
+) -> Lesson:
+    """The lesson, with the student at its start."""
+    if not isinstance(module, Joint):
+        raise UsageError("distill teaches joint networks")
+    fresh = not (job.folder / "last.pt").exists()
+    if fresh and job.start is not None and job.start.suffix == ".onnx":
+        module.start_from_nanodet(job.start)
+    if job.freeze:
+        for part in module.detector:
+            part.requires_grad_(False)
+    return Lesson(
+        recipe,
+        mixture,
+        None if job.freeze else Teacher(models[job.detector], Task.DETECT, recipe.preprocess.width),
+        Teacher(models[job.depth], Task.DEPTH) if job.depth else None,
+        Teacher(models[job.relative], Task.DEPTH) if job.relative else None,
+        job.weights,
+        job.judges,
+    )
+
+
+def sources(job: DistillJob, models: Mapping[str, LocalModel], told: Told | None) -> list[Source]:
+    """The data sets of a job; those without depth are surveyed first, once."""
+    detector = load_network(models[job.detector], Task.DETECT)
+    metric = load_network(models[job.depth], Task.DEPTH) if job.depth else None
+    found: list[Source] = []
+    for wanted in job.pictures:
+        data = open_dataset(wanted.address)
+        if wanted.keep is not None:
+            data = part(data, range(*wanted.keep))
+        if data[0].depth is not None:
+            found.append(Source(data, wanted.share))
+            continue
+        name = "".join(c if c.isalnum() else "-" for c in data.name).strip("-")
+        file = (job.surveys or job.folder) / f"survey-{name}.json"
+        findings = survey(data, detector, metric, file, _told(data.name, told))
+        chosen = [i for i, row in enumerate(findings) if teaches(row, wanted.kind)]
+        if not chosen:
+            raise UsageError(f"{data.name}: no picture of kind {wanted.kind} that teaches anything")
+        found.append(Source(part(data, chosen), wanted.share, [findings[i] for i in chosen]))
+    return found
+
+
+def teaches(finding: Finding, kind: Kind | None) -> bool:
+    """Whether a picture is of the kind, and somebody knows something about its depth."""
+    if kind is not None and finding.kind is not kind:
+        return False
+    return finding.kind is not Kind.INDOOR or finding.trust >= TRUSTED
+
+
+def part(data: Dataset, numbers: Sequence[int] | range) -> Dataset:
+    """Some samples of a data set."""
+    return Records(data.name, tuple(numbers), data.__getitem__, data.class_names)
+
+
+def _told(name: str, told: Told | None) -> Callable[[int, int], None] | None:
+    return None if told is None else lambda done, count: told(name, done, count)
+
+
+def parse_pictures(text: str) -> Pictures:
+    """`ADDRESS@SHARE` or `ADDRESS@SHARE@KIND`; raises `UsageError` for anything else."""
+    address, *rest = text.split("@")
+    try:
+        share = float(rest[0]) if rest else 1.0
+        kind = Kind(rest[1]) if len(rest) > 1 else None
+    except ValueError as error:
+        kinds = ", ".join(Kind)
+        raise UsageError(
+            f"data {text!r}: write ADDRESS@SHARE or ADDRESS@SHARE@KIND with a kind of {kinds}"
+        ) from error
+    if share <= 0 or len(rest) > 2:
+        raise UsageError(f"data {text!r}: the share is a number above 0")
+    return replace(Pictures(address, share), kind=kind)

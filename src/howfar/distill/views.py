@@ -1,0 +1,167 @@
+"""Views: what student and teachers both look at, with everything that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from howfar.core.boxes import FloatArray
+from howfar.core.depth import BoolArray
+from howfar.core.resize import resize
+from howfar.core.sizes import size_distances
+from howfar.data import augment as steps
+from howfar.data.geometry import crop, resize_scene
+from howfar.data.photometric import jpeg
+from howfar.data.scene import Scene
+from howfar.distill.mixture import assumed_camera
+from howfar.distill.survey import Finding, Kind
+from howfar.nets.joint import CANONICAL_FOCAL
+
+STRIDE = 4
+"""Of the student's depth."""
+SPARSE = 0.25
+"""Truth that fills less of a picture comes from lidar."""
+ASPECT_SPREAD = 0.25
+"""Of the logarithm of a view's aspect ratio against its picture's."""
+WIDE = 0.3
+"""Share of road views that are as wide as a car camera's."""
+PRIOR_SIZES = ("person", "car", "bus", "truck", "motorcycle", "bicycle")
+PRIOR_SLACK = 0.35
+"""Log depth within which a size prior says nothing: heights vary, the aspect may be unknown."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One picture as the networks see it.
+
+    Attributes:
+        image: (S, S, 3) uint8 RGB.
+        log_depth: (S/4, S/4) logarithm of canonical metres, 0 where unknown.
+        valid: (S/4, S/4) where it is known.
+        priors: (N, 7) boxes x1 y1 x2 y2 in cells of the depth map, least and largest log depth,
+            weight.
+        kind: of the picture, None where the truth alone teaches.
+        trust: weight of the metric teacher.
+    """
+
+    image: np.ndarray
+    log_depth: FloatArray
+    valid: BoolArray
+    priors: FloatArray
+    kind: Kind | None
+    trust: float
+
+
+def make_view(
+    scene: Scene,
+    finding: Finding | None,
+    classes: Sequence[str],
+    size: int,
+    rng: np.random.Generator,
+    plain: bool = False,
+) -> View:
+    """A random view of a scene.
+
+    Args:
+        scene: the picture with its truth, if any; boxes are ignored.
+        finding: what the teachers said of it.
+        classes: names of the classes of `finding`.
+        size: side S in pixels.
+        rng: of all that is random.
+        plain: the whole picture, unchanged but for its size.
+    """
+    known = scene.camera is not None
+    if not known:
+        scene = replace(scene, camera=assumed_camera(scene.width, scene.height), depth=None)
+    if finding is not None:
+        scale = np.array([scene.width, scene.height] * 2, np.float32)
+        boxes = np.array(finding.boxes, np.float32).reshape(-1, 4) * scale
+        scene = replace(scene, boxes=boxes, labels=np.array(finding.classes, np.int64))
+    kind = finding.kind if finding else None
+    if not plain:
+        scene = _cut(scene, kind, rng)
+    scene = resize_scene(scene, size, size)
+    if not plain:
+        scene = _recoloured(steps.random_flip(scene, rng), rng)
+    log_depth, valid = canonical(scene, size // STRIDE)
+    priors = _priors(scene, classes) if kind in (Kind.ROAD, Kind.OTHER) else _no_priors()
+    return View(scene.image, log_depth, valid, priors, kind, finding.trust if finding else 0.0)
+
+
+def _cut(scene: Scene, kind: Kind | None, rng: np.random.Generator) -> Scene:
+    """A part of the picture: magnified by 1..2 (the camera keeps its focal length in pixels, so
+    canonical depth shrinks), of about its aspect ratio, or much wider."""
+    aspect = float(np.exp(rng.normal(0, ASPECT_SPREAD)))
+    roadlike = kind is Kind.ROAD or (kind is None and scene.width > 1.2 * scene.height)
+    if roadlike and rng.random() < WIDE:
+        aspect *= float(rng.uniform(1.3, 2.2))
+    zoom = float(np.exp(rng.uniform(0, np.log(2)))) if rng.random() < 0.7 else 1.0
+    width = scene.width / zoom * min(aspect, 1)
+    height = scene.height / zoom / max(aspect, 1)
+    wide, high = max(int(width), 32), max(int(height), 32)
+    wide, high = min(wide, scene.width), min(high, scene.height)
+    x, y = int(rng.integers(scene.width - wide + 1)), int(rng.integers(scene.height - high + 1))
+    return crop(scene, x, y, wide, high, min_visible=0.999)
+
+
+def _recoloured(scene: Scene, rng: np.random.Generator) -> Scene:
+    scene = steps.random_colors(scene, rng, brightness=0.25, contrast=0.25)
+    if rng.random() < 0.3:
+        scene = steps.random_gamma(scene, rng)
+    draw = rng.random()
+    if draw < 0.05:
+        scene = steps.gray(scene, rng)
+    elif draw < 0.15:
+        scene = steps.random_blur(scene, rng)
+    elif draw < 0.3:
+        scene = steps.random_noise(scene, rng)
+    elif draw < 0.45:
+        scene = replace(scene, image=jpeg(scene.image, int(rng.integers(40, 95))))
+    return scene
+
+
+def canonical(scene: Scene, size: int) -> tuple[FloatArray, BoolArray]:
+    """(size, size) logarithm of canonical depth of a scene with a camera, and where it is known.
+
+    Dense truth is taken at the middle of each cell; of lidar, whose points are few, the mean of all
+    points in it.
+    """
+    if scene.depth is None or scene.camera is None:
+        return np.zeros((size, size), np.float32), np.zeros((size, size), bool)
+    known = np.isfinite(scene.depth) & (scene.depth > 0)
+    logs = np.log(np.where(known, scene.depth, 1)).astype(np.float32)
+    shift = np.float32(np.log(CANONICAL_FOCAL * scene.width / scene.camera.fx))
+    if known.mean() >= SPARSE:
+        valid = resize(known.astype(np.uint8), size, size, "nearest") > 0
+        return (resize(logs, size, size, "nearest") + shift) * valid, valid
+    y, x = np.nonzero(known)
+    cells = (y * size // scene.height) * size + x * size // scene.width
+    count = np.bincount(cells, minlength=size * size)
+    total = np.bincount(cells, logs[y, x], minlength=size * size)
+    valid = (count > 0).reshape(size, size)
+    mean = (total / np.maximum(count, 1)).reshape(size, size).astype(np.float32)
+    return (mean + shift) * valid, valid
+
+
+def _no_priors() -> FloatArray:
+    return np.zeros((0, 7), np.float32)
+
+
+def _priors(scene: Scene, classes: Sequence[str]) -> FloatArray:
+    """What typical sizes say of the depth of whole people and vehicles in the view."""
+    camera = scene.camera
+    if camera is None or not len(scene.boxes):
+        return _no_priors()
+    labels = [classes[i] for i in scene.labels.tolist()]
+    prior = size_distances(scene.boxes, labels, camera)
+    wanted = np.array([label in PRIOR_SIZES for label in labels]) & np.isfinite(prior.depth)
+    if not wanted.any():
+        return _no_priors()
+    shift = np.log(CANONICAL_FOCAL * scene.width / camera.fx)
+    middle = np.log(prior.depth[wanted]) + shift
+    slack = PRIOR_SLACK + prior.spread[wanted]
+    boxes = scene.boxes[wanted] / STRIDE
+    columns = (middle - slack, middle + slack, np.ones(len(middle)))
+    return np.column_stack([boxes, *columns]).astype(np.float32)

@@ -1,0 +1,1 @@
+"""`howfar serve`: the networks behind HTTP and WebSocket, and a page in the browser."""

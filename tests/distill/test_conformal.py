@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+
+from howfar.distill.conformal import (
+    Blocks,
+    conformal_factors,
+    held,
+    learn_novelty,
+    measure_blocks,
+)
+from howfar.errors import UsageError
+from howfar.nets.joint import CANONICAL_FOCAL, joint
+
+
+def blocks(count, seed, wrong=1.0):
+    """Errors of a Laplace distribution whose scale is `wrong` times the one that is told."""
+    rng = np.random.default_rng(seed)
+    log_scale = rng.uniform(-3, 0, count).astype(np.float32)
+    error = np.abs(rng.laplace(0, wrong * np.exp(log_scale))).astype(np.float32)
+    return Blocks(log_scale, error)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("wrong", [0.3, 1.0, 4.0])
+def test_intervals_hold_what_they_promise(level, wrong):
+    scales, factors = conformal_factors(blocks(4000, 0, wrong), level)
+    assert held(blocks(4000, 1, wrong), scales, factors) == pytest.approx(level, abs=0.03)
+    assert np.mean(factors) == pytest.approx(-wrong * np.log(1 - level), rel=0.1)
+
+
+def test_few_blocks_give_few_bins():
+    scales, factors = conformal_factors(blocks(30, 0), 0.8)
+    assert len(scales) == len(factors) == 1
+
+
+def test_blocks_of_a_wall(walls):
+    student = joint("n").eval()
+    found = measure_blocks(student, walls, 64)
+    assert len(found.error) == len(walls) * 4  # 16x16 cells in blocks of 8
+    wanted = np.log(3.0 * CANONICAL_FOCAL * 64 / 50)
+    assert found.error.max() < abs(wanted - 0.7) + 0.5
+
+
+def test_pictures_without_depth_cannot_calibrate(pictures):
+    with pytest.raises(UsageError, match="no depth to calibrate by"):
+        measure_blocks(joint("n"), pictures, 64)
+
+
+def test_novelty_is_one_for_the_last_percent():
+    torch.manual_seed(0)
+    student = joint("n").eval()
+    views = torch.randn(150, 3, 64, 64)
+    with torch.no_grad():
+        assert student(views[:4])["novelty"].max() == 0
+        learn_novelty(student, views)
+        usual = student(views)["novelty"][:, 0]
+        strange = student(5 * views[:4] + 3)["novelty"][:, 0]
+    assert (usual <= 1.0001).float().mean() == pytest.approx(0.99, abs=0.011)
+    assert strange.min() > 2

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from conftest import Finder, Slope, picture
+
+from howfar.distill.survey import Kind, ask, kind_of, self_contradiction, survey
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (("chair", "tv"), Kind.INDOOR),
+        (("car", "truck"), Kind.ROAD),
+        (("car", "chair"), Kind.OTHER),
+        (("zebra",), Kind.OTHER),
+        (("person",), Kind.OTHER),
+        ((), Kind.OTHER),
+    ],
+)
+def test_objects_tell_the_kind(labels, kind):
+    assert kind_of(Finder(*labels).detect(None, None)) is kind
+
+
+def test_a_network_that_agrees_with_itself_is_trusted():
+    """Mirrored and magnified: depth must mirror, and shrink by the magnification."""
+    room = picture(0)
+    flat, steep = (self_contradiction(room, Slope(s)) for s in (0.0, 1.0))
+    assert flat == pytest.approx(np.log(1.3) / 2, rel=1e-3)  # it does not see the magnification
+    assert steep > flat + 0.2
+    assert ask(room, Finder("chair"), Slope(0.0)).trust > ask(room, Finder("chair"), Slope(1)).trust
+    assert ask(room, Finder("car"), Slope(0.0)).trust == 0, "roads are not asked about"
+
+
+def test_answers_are_kept_and_used_again(pictures, tmp_path):
+    file, finder = tmp_path / "survey.json", Finder("chair")
+    told = []
+    first = survey(pictures, finder, Slope(0), file, lambda done, count: told.append((done, count)))
+    again = survey(pictures, finder, Slope(0), file)
+    assert first == again
+    assert finder.asked == len(pictures) == len(first)
+    assert told[-1] == (5, 5)
+    other = Finder("car")
+    other.sha256 = "another"
+    assert survey(pictures, other, None, file)[0].kind is Kind.ROAD, "others were asked"

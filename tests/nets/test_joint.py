@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import torch
+from fill import picture
+
+from howfar.errors import ModelError, UsageError
+from howfar.nets.joint import LOG_ERROR, SIZES, joint
+
+
+def test_sizes_fall_out_of_one_builder():
+    counts = {size: sum(p.numel() for p in joint(size).parameters()) for size in SIZES}
+    assert counts == {"n": 403556, "s": 1361896, "m": 2783460}
+    with pytest.raises(UsageError, match="xxl"):
+        joint("xxl")
+
+
+def test_outputs():
+    net = joint("n", classes=3).eval()
+    with torch.no_grad():
+        found = net(picture(96, 128, batch=2))
+    cells = sum(-(-96 // s) * -(-128 // s) for s in (8, 16, 32, 64))
+    assert found["detections"].shape == (2, cells, 3 + 32)
+    assert found["log_depth"].shape == found["log_error"].shape == (2, 1, 24, 32)
+    assert found["novelty"].shape == (2, 1)
+    scores = found["detections"][..., :3]
+    assert 0 <= scores.min() <= scores.max() <= 1
+    assert LOG_ERROR[0] <= found["log_error"].min() <= found["log_error"].max() <= LOG_ERROR[1]
+
+
+@pytest.mark.shared
+def test_it_starts_as_nanodet_plus(shared_models):
+    import onnxruntime
+
+    path = shared_models / "nanodet_plus_m_416.onnx"
+    net = joint("s", norm=False).eval()
+    net.start_from_nanodet(path)
+    images = np.random.default_rng(0).normal(size=(1, 3, 416, 416)).astype(np.float32)
+    (wanted,) = onnxruntime.InferenceSession(str(path)).run(None, {"data": images})
+    with torch.no_grad():
+        found = net(torch.from_numpy(images))["detections"].numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.shared
+def test_other_files_are_refused(shared_models):
+    with pytest.raises(ModelError, match="convolutions"):
+        joint("s", norm=False).start_from_nanodet(shared_models / "fastdepth_nyu.onnx")
+    with pytest.raises(ModelError, match="with a bias"):
+        joint("s", norm=True).start_from_nanodet(shared_models / "nanodet_plus_m_416.onnx")
