@@ -93,7 +93,8 @@ def test_json_round_trip_keeps_every_field(card):
 
 def test_the_round_trip_tests_set_every_field_away_from_its_default():
     for item in fields(ModelCard):
-        assert any(getattr(card, item.name) != item.default for card in (FULL, DEPTH, JOINT)), item.name
+        values = [getattr(card, item.name) for card in (FULL, DEPTH, JOINT)]
+        assert any(value != item.default for value in values), item.name
     for item in fields(Preprocess):
         assert getattr(FULL.preprocess, item.name) != item.default, item.name
 
@@ -223,8 +224,11 @@ def test_wrong_types_of_preprocessing_are_named(name, value):
         ),
         (
             {
-                **{"decoder": "joint", "depth_kind": "metric", "interval_level": 0.8},
-                **{"interval_scales": [1.0, 0.0], "interval_factors": [1.0, 1.0]},
+                "decoder": "joint",
+                "depth_kind": "metric",
+                "interval_level": 0.8,
+                "interval_scales": [1.0, 0.0],
+                "interval_factors": [1.0, 1.0],
             },
             "interval_scales must rise",
         ),
