@@ -17,7 +17,8 @@ from howfar.runtimes.onnx import OnnxRuntime
 SIZE, FOCAL = 64, 50.0
 DEPTH_M, LOG_ERROR = 3.0, -2.0
 LEVEL = {
-    **{"interval_level": 0.8, "interval_scales": (-3.0, -1.0)},
+    "interval_level": 0.8,
+    "interval_scales": (-3.0, -1.0),
     "interval_factors": (1.0, 2.0),
 }
 
