@@ -144,3 +144,15 @@ def test_model_names_it_on_the_command_line(tmp_path):
     assert found["join"] == "joint"
     with pytest.raises(UsageError, match="either --model or --depth"):
         runner.invoke(app, [*words, "--depth", "fastdepth"], catch_exceptions=False)
+
+
+def test_it_is_timed_as_a_whole(tmp_path):
+    from howfar.benchmark import measure
+    from howfar.core.image import Image
+    from howfar.loading import load_network
+    from howfar.models.store import find_model
+
+    found = load_network(find_model(network(tmp_path / "twofold.onnx")))
+    (timing,) = measure({"both": found}, Image(picture()), rounds=2)
+    assert timing.network == "twofold"
+    assert (timing.network_ms > 0).all()

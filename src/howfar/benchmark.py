@@ -97,6 +97,8 @@ def _once(
         network.detect(image, options)
     elif network.card.task is Task.DEPTH:
         network.estimate(image)
+    elif network.card.task is Task.JOINT:
+        network.detect_and_estimate(image, options)
     else:
         network.segment(image)
     whole = (time.perf_counter() - began) * 1e3

@@ -109,7 +109,7 @@ def export_checkpoint(
         graph = Path(folder) / "network.onnx"
         write_onnx(copy.deepcopy(module).half() if half else module, feeds[0], graph)
         if precision == "int8":
-            graph = to_int8(graph, feeds, keep_decoder=card.task is Task.DETECT)
+            graph = to_int8(graph, feeds, keep_decoder=card.serves(Task.DETECT))
         difference = compare(module, graph, card, feeds)
         worst = max(largest for largest, _ in difference.values())
         if precision == "fp32" and worst > TOLERANCE:

@@ -31,7 +31,8 @@ Data = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="The network of this task: short for the option below.", rich_help_panel=WHAT
+        help="The network of this task; of objects one that gives boxes and depth.",
+        rich_help_panel=WHAT,
     ),
 ]
 Detector = Annotated[
@@ -210,6 +211,7 @@ def val_detection(
 @val_app.command("objects")
 def val_objects(
     data: Data,
+    model: Model = None,
     detector: Detector = None,
     depth: Depth = None,
     join: JoinName = "parallel",
@@ -255,6 +257,8 @@ def val_objects(
         raise UsageError(f"boxes is {boxes!r}; use detector or truth")
     if boxes == "truth" and detector:
         raise UsageError("give either --detector or --boxes truth, not both")
+    depth = _either(model, depth, "depth")
+    detector = detector if boxes == "truth" else _either(model, detector, "detector")
     base = _variant(
         detector="truth" if boxes == "truth" else detector,
         depth=depth,

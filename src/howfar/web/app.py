@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -15,11 +16,11 @@ from howfar.pipeline import Ranger
 from howfar.web.asking import Asked, Metres
 from howfar.web.documents import ERRORS, REQUEST_BODY, RESULT, binary, openapi
 from howfar.web.failures import add_failures
-from howfar.web.files import FILES
+from howfar.web.files import FILES, as_json
 from howfar.web.guard import Guard
 from howfar.web.pages import add_pages
 from howfar.web.results import ID_PATTERN, nearer_than
-from howfar.web.server import Server, Settings, as_json
+from howfar.web.server import Server, Settings
 from howfar.web.stream import TRY_AGAIN_LATER, Stream
 from howfar.web.uploads import read_upload
 
@@ -79,8 +80,9 @@ def _add_predict(app: FastAPI, server: Server) -> None:
         upload = await read_upload(request)
         if upload.url is None:
             return await server.predict(request, upload.data, upload.name, asked)
+        start = time.monotonic()
         data = await server.fetch(request, upload.url)
-        return await server.predict(request, data, upload.url, asked)
+        return await server.predict(request, data, upload.url, asked, time.monotonic() - start)
 
 
 def _add_results(app: FastAPI, server: Server) -> None:

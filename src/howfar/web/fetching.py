@@ -12,9 +12,10 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from howfar.errors import PictureError, UsageError
@@ -26,6 +27,8 @@ PORTS = {"http": 80, "https": 443}
 USER_AGENT = "howfar"
 MOVED = (301, 302, 303, 307, 308)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is the internet; besides it there is only NAT64."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -33,13 +36,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 def is_public(address: Address, port: int) -> bool:
     """Whether an address is on the internet and the port is the web's.
 
-    IPv4 addresses inside IPv6 ones (mapped, 6to4, Teredo, NAT64) must be public as well.
+    IPv4 addresses inside IPv6 ones (6to4, Teredo, NAT64) must be public as well; mapped ones are
+    none of IPv6's own.
     """
     if port not in PORTS.values():
         return False
     inner: list[Address] = [address]
     if isinstance(address, ipaddress.IPv6Address):
-        inner += [one for one in (address.ipv4_mapped, address.sixtofour) if one is not None]
+        if address not in GLOBAL_UNICAST and address not in NAT64:
+            return False
+        inner += [address.sixtofour] if address.sixtofour is not None else []
         inner += list(address.teredo or ())
         if address in NAT64:
             inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
@@ -107,7 +113,8 @@ def _get(
     if parts.query:
         target += "?" + quote(parts.query, safe="%/:=&?~#+!$,;'@()*[]")
     try:
-        with closing(_connection(parts.scheme, host, address, port, deadline)) as connection:
+        connection = _connection(parts.scheme, host, address, port, deadline)
+        with closing(connection), _cut_off(connection, deadline):
             connection.request(
                 "GET", target, headers={"User-Agent": USER_AGENT, "Accept": "image/*"}
             )
@@ -118,6 +125,8 @@ def _get(
     except TimeoutError:
         raise PictureError(f"{url}: no answer in time") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if time.monotonic() >= deadline:
+            raise PictureError(f"{url}: no answer in time") from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise PictureError(f"{url}: cannot be fetched ({reason})") from error
 
@@ -140,37 +149,54 @@ def _checked_address(
     return names[0]
 
 
-class _PinnedHttps(http.client.HTTPSConnection):
-    """TLS to a checked address, with the certificate of the name."""
+class _Pinned(http.client.HTTPConnection):
+    """A connection to a checked address, by TLS with the certificate of the name if `tls` is given.
 
-    def __init__(self, host: str, address: str, port: int, timeout: float) -> None:
-        super().__init__(host, port, timeout=timeout, context=ssl.create_default_context())
-        self._address, self._tls = address, ssl.create_default_context()
+    It goes to the address that was checked, not to what the name resolves to now.
+    """
 
-    def connect(self) -> None:
-        """Connect to the address that was checked, not to what the name resolves to now."""
-        plain = socket.create_connection((self._address, self.port), self.timeout)
-        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
-
-
-class _PinnedHttp(http.client.HTTPConnection):
-    """A plain connection to a checked address."""
-
-    def __init__(self, host: str, address: str, port: int, timeout: float) -> None:
+    def __init__(
+        self, host: str, address: str, port: int, timeout: float, tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(host, port, timeout=timeout)
-        self._address = address
+        self.default_port = PORTS["https" if tls else "http"]  # the Host header is without it
+        self._address, self._tls = address, tls
+        self.line: socket.socket | None = None
 
     def connect(self) -> None:
-        """As above."""
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        """Connect; `line` stays known when http.client lets go of its socket."""
+        plain = socket.create_connection((self._address, self.port), self.timeout)
+        self.sock = self.line = plain
+        if self._tls is not None:
+            secured = self._tls.wrap_socket(
+                plain, server_hostname=self.host, do_handshake_on_connect=False
+            )
+            self.sock = self.line = secured
+            secured.do_handshake()
 
 
-def _connection(
-    scheme: str, host: str, address: str, port: int, deadline: float
-) -> http.client.HTTPConnection:
+def _connection(scheme: str, host: str, address: str, port: int, deadline: float) -> _Pinned:
     seconds = min(STALL_SECONDS, max(0.1, deadline - time.monotonic()))
-    kind = _PinnedHttps if scheme == "https" else _PinnedHttp
-    return kind(host, address, port, seconds)
+    tls = ssl.create_default_context() if scheme == "https" else None
+    return _Pinned(host, address, port, seconds, tls)
+
+
+@contextmanager
+def _cut_off(connection: _Pinned, deadline: float) -> Iterator[None]:
+    """Ends a connection at its deadline: a byte now and then never stalls, and never ends."""
+
+    def cut() -> None:
+        if connection.line is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(connection.line, socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _read(answer: http.client.HTTPResponse, url: str, max_bytes: int, deadline: float) -> bytes:
@@ -181,6 +207,8 @@ def _read(answer: http.client.HTTPResponse, url: str, max_bytes: int, deadline: 
             raise PictureError(f"{url}: larger than {max_bytes / 1e6:g} MB")
         if time.monotonic() > deadline:
             raise PictureError(f"{url}: not complete in time")
+    if time.monotonic() > deadline:  # it was cut off, which looks like an end
+        raise PictureError(f"{url}: not complete in time")
     if answer.length:
         raise PictureError(f"{url}: broke off {answer.length} bytes before its end; try again")
     return bytes(body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from howfar.io.depthview import depth_picture
 from howfar.io.draw import annotated
 from howfar.io.records import CSV_COLUMNS, csv_rows
 from howfar.io.sinks import ENCODERS, encode_picture
+from howfar.core.image import Image
+from howfar.web.limits import Refusal
 
 MOST = int(np.iinfo(np.uint16).max)
 FARTHEST_NEAREST = 100.0
@@ -30,6 +33,20 @@ class File(NamedTuple):
     media_type: str
     text: str
     encode: Callable[[Result], bytes]
+
+
+def as_json(record: dict[str, Any]) -> bytes:
+    """A record as JSON. Numbers too large for it cannot be meant: `Refusal` 422."""
+    try:
+        return json.dumps(record, allow_nan=False).encode()
+    except ValueError as error:
+        text = "the scale or focal length gives distances that are no finite numbers"
+        raise Refusal(422, text, "ScaleError") from error
+
+
+def is_straightened(result: Result, image: Image) -> bool:
+    """Whether a result is of other pixels than the picture's: its lens distortion was taken out."""
+    return result.image.pixels is not image.pixels
 
 
 def depth_unit(depth: DepthMap) -> str:

@@ -25,6 +25,8 @@ HEADERS = {
 }
 """The page needs nothing from anywhere else, and nothing else may use it."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+COUNTED_METHODS = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
+"""Others are counted as one: a client may invent as many as it likes."""
 POLICY_VIOLATION = 1008
 
 
@@ -87,8 +89,8 @@ class Guard:
                 await self.app(scope, _Body(receive, self.limits).receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            method = scope["method"] if scope["method"].isalpha() else "other"
-            self.metrics.requests.add(route=route, method=method[:8], status=str(status))
+            method = scope["method"] if scope["method"] in COUNTED_METHODS else "other"
+            self.metrics.requests.add(route=route, method=method, status=str(status))
             self.metrics.seconds.observe(time.perf_counter() - start, route=route)
 
     def _announced(self, scope: Scope) -> Refusal | None:

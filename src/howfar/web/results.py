@@ -58,6 +58,8 @@ class Results:
 
     def add(self, name: str, kept: Kept) -> None:
         """Keep a result, and forget the oldest until all fit."""
+        if kept.size > self.most_bytes:
+            return
         with self._lock:
             self._kept[name] = kept
             self.bytes += kept.size

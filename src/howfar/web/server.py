@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,14 @@ from howfar.options import Options
 from howfar.pipeline import Ranger
 from howfar.web.asking import Asked
 from howfar.web.fetching import fetch_public
-from howfar.web.files import FILES, encode_file, file_entries, values_per_unit
+from howfar.web.files import (
+    FILES,
+    as_json,
+    encode_file,
+    file_entries,
+    is_straightened,
+    values_per_unit,
+)
 from howfar.web.jobs import Jobs
 from howfar.web.limits import Limits, Refusal, check_pixels
 from howfar.web.metrics import Metrics
@@ -28,6 +34,8 @@ from howfar.web.stream import over
 
 PER_UNIT = "Howfar-Values-Per-Unit"
 """Header of order.png: 16-bit values for one unit of an object's `relative_depth`."""
+STRAIGHTENED = "Howfar-Straightened"
+"""Header of a prediction whose boxes and depth lie on `picture.jpg`, not on what was sent."""
 FETCHES = 4
 """Addresses that are fetched at a time."""
 
@@ -73,20 +81,27 @@ class Server:
         gauge("howfar_results_bytes", "Memory of results kept.", lambda: self.results.bytes)
         gauge("howfar_streams", "Live streams.", lambda: self.streams)
 
-    async def predict(self, request: Request, data: bytes, source: str, asked: Asked) -> Response:
-        """Run the networks on a picture and keep the result."""
+    async def predict(
+        self, request: Request, data: bytes, source: str, asked: Asked, spent: float = 0.0
+    ) -> Response:
+        """Run the networks on a picture and keep the result; `spent` seconds are gone already."""
         options = over(self.settings.options, asked.options())
         name = new_name()
 
-        def work(ranger: Ranger) -> Kept:
+        def work(ranger: Ranger) -> tuple[Kept, bool]:
             check_pixels(data, self.limits.pixels)
-            result = ranger.run(decode_image(data, source), options)
-            return Kept(result, result_record(result, file_entries(result, name)))
+            image = decode_image(data, source)
+            result = ranger.run(image, options)
+            kept = Kept(result, result_record(result, file_entries(result, name)))
+            return kept, is_straightened(result, image)
 
-        kept = await self.until_gone(request, self.jobs.run(work, self.limits.request_seconds))
+        seconds = max(0.0, self.limits.request_seconds - spent)
+        kept, straightened = await self.until_gone(request, self.jobs.run(work, seconds))
         body = as_json(kept.record)
         self.results.add(name, kept)
         headers = {"Content-Location": f"/v1/results/{name}"}
+        if straightened:
+            headers[STRAIGHTENED] = "1"
         return Response(body, media_type="application/json", headers=headers)
 
     async def until_gone(self, request: Request, job: Any) -> Any:
@@ -143,15 +158,6 @@ async def _gone(request: Request) -> None:
     """Returns when the client has left."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def as_json(record: dict[str, Any]) -> bytes:
-    """A record as JSON. Numbers too large for it cannot be meant: `Refusal` 422."""
-    try:
-        return json.dumps(record, allow_nan=False).encode()
-    except ValueError as error:
-        text = "the scale or focal length gives distances that are no finite numbers"
-        raise Refusal(422, text, "ScaleError") from error
 
 
 def _models(ranger: Ranger) -> list[dict[str, str]]:

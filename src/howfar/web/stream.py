@@ -13,11 +13,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from howfar.core.result import Result
 from howfar.errors import HowfarError, UsageError
 from howfar.io.records import result_record
+from howfar.io.sinks import encode_picture
 from howfar.media import decode_image
 from howfar.options import Options
 from howfar.pipeline import Ranger
 from howfar.web.asking import options_of
-from howfar.web.files import small_depth
+from howfar.web.files import as_json, is_straightened, small_depth
 from howfar.web.jobs import Jobs
 from howfar.web.limits import Limits, Refusal, check_pixels, refusal_of, too_long
 from howfar.web.metrics import Metrics
@@ -25,17 +26,20 @@ from howfar.web.metrics import Metrics
 DEPTH_SIDE = 320
 """Pixels of the longer side of the depth that goes with a frame."""
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013
+YES = ("1", "true")
 
-Sent = tuple[dict[str, Any], bytes | None]
+Sent = tuple[dict[str, Any], list[bytes]]
+"""What a frame is answered: a record, and the binary messages after it."""
 
 
 class Stream:
     """One client's frames.
 
     Each binary message is a picture. Each is answered by a text message `{frame, dropped, result,
-    depth}` or `{frame, dropped, error, kind}`, unless a newer one came before its turn; where
-    depth is asked for, and there, a binary message with a 16-bit PNG follows. A text message from
-    the client is a JSON object of new options.
+    depth, picture}` or `{frame, dropped, error, kind}`, unless a newer one came before its turn;
+    where depth is asked for, and there, a binary message with a 16-bit PNG follows; where the
+    picture is asked for, and the camera's lens distortion was taken out of it, one with a JPEG. A
+    text message from the client is a JSON object of new options.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class Stream:
         self._socket, self._jobs, self._limits = socket, jobs, limits
         self._metrics, self._base = metrics, base
         self._options = base
-        self._depth = False
+        self._depth = self._picture = False
         self._newest: tuple[int, float, bytes] | None = None
         self._arrived = asyncio.Event()
         self._frames = self._dropped = 0
@@ -56,26 +60,30 @@ class Stream:
         try:
             self._ask(dict(self._socket.query_params))
         except UsageError as error:
-            await self._send({"error": str(error), "kind": "UsageError"}, None)
+            await self._send({"error": str(error), "kind": "UsageError"})
             await self._socket.close(POLICY_VIOLATION)
             return
-        answering = asyncio.create_task(self._answer())
+        both = [asyncio.create_task(self._read()), asyncio.create_task(self._answer())]
         try:
-            await self._read(answering)
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in both:
+                if task.done():
+                    task.result()
         except WebSocketDisconnect:
             pass
         finally:
-            answering.cancel()
-            await asyncio.gather(answering, return_exceptions=True)
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
 
     def _ask(self, values: dict[str, Any]) -> None:
-        """Take new options; `depth` says whether depth is wanted with each frame."""
-        depth = values.pop("depth", False)
+        """Take new options; `depth` and `picture` say whether they are wanted with each frame."""
+        wanted = [str(values.pop(name, "")).lower() in YES for name in ("depth", "picture")]
         self._options = over(self._base, options_of(values))
-        self._depth = str(depth).lower() in ("1", "true")
+        self._depth, self._picture = wanted
 
-    async def _read(self, answering: asyncio.Task[None]) -> None:
-        while not answering.done():
+    async def _read(self) -> None:
+        while True:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
@@ -100,7 +108,7 @@ class Stream:
             self._ask(values)
         except (ValueError, RecursionError) as error:  # JSON's errors and UsageError
             told = str(error) if isinstance(error, UsageError) else "no JSON object of options"
-            await self._send({"error": told, "kind": "UsageError"}, None)
+            await self._send({"error": told, "kind": "UsageError"})
 
     async def _answer(self) -> None:
         while True:
@@ -110,47 +118,55 @@ class Stream:
             if frame is None:
                 continue
             number, time_s, data = frame
-            text, depth = await self._result(number, time_s, data)
+            text, binary = await self._result(number, time_s, data)
             outcome = "refused" if "error" in text else "answered"
             self._metrics.frames.add(outcome=outcome)
-            await self._send({"frame": number, "dropped": self._dropped, **text}, depth)
+            await self._send({"frame": number, "dropped": self._dropped, **text}, binary)
 
     async def _result(self, number: int, time_s: float, data: bytes) -> Sent:
-        options, wanted, limits = self._options, self._depth, self._limits
+        options, limits = self._options, self._limits
+        depth, picture = self._depth, self._picture
 
         def work(ranger: Ranger) -> Sent:
             check_pixels(data, limits.pixels)
             image = replace(decode_image(data, "stream"), frame_index=number, time_s=time_s)
-            return _answer_of(ranger.run(image, options), wanted)
+            result = ranger.run(image, options)
+            return _answer_of(result, depth, picture and is_straightened(result, image))
 
         try:
             if len(data) > limits.body_bytes:
                 raise too_long(limits.body_bytes)
             return await self._jobs.run(work, limits.request_seconds)
         except Refusal as refusal:
-            return refusal.record(), None
+            return refusal.record(), []
         except (HowfarError, MemoryError) as error:
-            return refusal_of(error).record(), None
+            return refusal_of(error).record(), []
 
-    async def _send(self, record: dict[str, Any], depth: bytes | None) -> None:
+    async def _send(self, record: dict[str, Any], binary: list[bytes] | None = None) -> None:
         if self._socket.client_state is not WebSocketState.CONNECTED:
             return
         await self._socket.send_text(json.dumps(record, allow_nan=False))
-        if depth is not None:
-            await self._socket.send_bytes(depth)
+        for data in binary or []:
+            await self._socket.send_bytes(data)
 
 
-def _answer_of(result: Result, wanted: bool) -> Sent:
-    record: dict[str, Any] = {"result": result_record(result), "depth": None}
-    if not wanted or result.depth is None:
-        return record, None
-    data, per_metre, per_unit = small_depth(result, DEPTH_SIDE)
-    record["depth"] = {
-        "values_per_metre": per_metre,
-        "values_per_unit": per_unit,
-        "bytes": len(data),
-    }
-    return record, data
+def _answer_of(result: Result, depth: bool, picture: bool) -> Sent:
+    record: dict[str, Any] = {"result": result_record(result), "depth": None, "picture": None}
+    as_json(record)  # or refuse what it cannot hold
+    binary = []
+    if depth and result.depth is not None:
+        data, per_metre, per_unit = small_depth(result, DEPTH_SIDE)
+        record["depth"] = {
+            "values_per_metre": per_metre,
+            "values_per_unit": per_unit,
+            "bytes": len(data),
+        }
+        binary.append(data)
+    if picture:
+        data = encode_picture(result.image.pixels, ".jpg")
+        record["picture"] = {"bytes": len(data)}
+        binary.append(data)
+    return record, binary
 
 
 def over(base: Options, asked: Options) -> Options:
