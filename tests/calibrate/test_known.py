@@ -59,6 +59,13 @@ def test_named_ones_go_where_they_belong():
     assert assign([first, second], SOURCES) == {SOURCES[0]: [], SOURCES[1]: [first, second]}
 
 
+def test_a_file_name_that_two_pictures_share_is_asked_for_whole():
+    sources = ["near/a.jpg", "far/a.jpg"]
+    with pytest.raises(UsageError, match=r"may be near/a\.jpg or far/a\.jpg; write the whole path"):
+        parse_known("a.jpg:2m@chair", sources)
+    assert parse_known("near/a.jpg:2m@chair", sources).picture == "near/a.jpg"
+
+
 def test_what_is_left_open():
     with pytest.raises(UsageError, match=r"3 known distances for 2 pictures.*--known a\.jpg:1m@x"):
         assign(knowns("1m@x", "2m@x", "3m@x"), SOURCES)

@@ -148,7 +148,7 @@ def test_schema(howfar):
         (
             ["walk.mp4", "--alert-within", "2"],
             "relative",
-            "needs metres, but the depth is relative",
+            "needs metres, but tiny-relative gives relative depth",
         ),
         (["walk.mp4", "--alert-within", "2"], "boxes only", "needs a depth network"),
         (["walk.mp4", "--alert-within", "-1"], "metric", "give metres > 0"),
@@ -183,7 +183,10 @@ def test_ctrl_c_finishes_the_files(networks, tmp_path):
         for i in range(3000):
             writer.write(two_colours(), i / 10)
     out = tmp_path / "out"
-    code = "import sys; from howfar.cli import main; main()"
+    code = (  # Ctrl-C is ignored where a shell started the tests in the background
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from howfar.cli import main; main()"
+    )
     command = [sys.executable, "-c", code, "track", str(path), "--save-dir", str(out)]
     process = subprocess.Popen(
         [*command, *map(str, networks["metric"])],
@@ -198,6 +201,8 @@ def test_ctrl_c_finishes_the_files(networks, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
+    assert err.splitlines()[-1] == "howfar: stopped; the files hold what was done"
+    assert "passed over" not in err
     records = (out / "long.tracked.jsonl").read_text().splitlines()
     assert 0 < len(records) < 3000
     assert json.loads(records[-1])["time_s"] > 0

@@ -144,6 +144,35 @@ def test_pictures_in_a_row_become_a_video(predict, tmp_path):
     assert times == pytest.approx([0, 0.5, 1])
 
 
+def test_a_bad_picture_in_a_row_is_named_and_no_other(predict, tmp_path):
+    folder = tmp_path / "walk"
+    write_pictures(folder, "1.png", "3.png")
+    (folder / "2.png").write_text("no picture")
+    answer = predict(folder, "--fps", "2", "--json")
+    (told,) = answer.lines("howfar: note: 3 pictures: ")
+    assert "2.png: a text file, not a picture: passed over" in told
+    assert "1.png" not in told
+    assert "3.png" not in told
+
+
+def test_all_videos_of_a_film_have_its_sound(predict, film, tmp_path):
+    predict(film, "--format", "annotated,depth,panel", "--save-dir", tmp_path / "out")
+    for name in ("annotated", "depth", "panel"):
+        with av.open(str(tmp_path / "out" / f"film.{name}.mp4")) as played:
+            assert [stream.type for stream in played.streams] == ["video", "audio"]
+
+
+@pytest.mark.parametrize("verb", ["predict", "track"])
+def test_without_pyav_nothing_is_written(howfar, networks, film, tmp_path, monkeypatch, verb):
+    write_pictures(tmp_path / "walk", "1.png")
+    monkeypatch.setitem(sys.modules, "av", None)
+    for source in ((film,), (tmp_path / "walk", "--fps", "2")):
+        answer = howfar(verb, *source, *networks["metric"], "--save-dir", tmp_path / "out")
+        assert answer.code == 2
+        assert answer.lines("howfar: error: videos need PyAV; run `pip install 'howfar[video]'`")
+        assert names_below(tmp_path / "out") == []
+
+
 def test_own_depth_lies_beside_pictures_in_a_row(howfar, networks, tmp_path):
     write_pictures(tmp_path / "walk", "1.png", "2.png")
     (tmp_path / "depth").mkdir()
@@ -241,7 +270,10 @@ def test_a_stopped_run_leaves_a_video_that_plays(networks, tmp_path, number):
     path = write_video(tmp_path / "long.mp4", [HALVES] * 3000, sound="aac")
     command = [sys.executable, "-m", "howfar.cli", "predict", *networks["metric"], path]
     command = [*map(str, command), "--save-dir", str(tmp_path / "out")]
-    code = "import sys; from howfar.cli import main; main()"
+    code = (  # Ctrl-C is ignored where a shell started the tests in the background
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from howfar.cli import main; main()"
+    )
     command[1:3] = ["-c", code]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)

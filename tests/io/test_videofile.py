@@ -189,6 +189,25 @@ def test_sound_that_mp4_does_not_hold_is_said(tmp_path):
         assert not container.streams.audio
 
 
+def test_sound_tracks_that_are_left_out_are_said(tmp_path):
+    one, two = write_video(tmp_path / "one.mp4", range(10), sound="aac"), tmp_path / "two.mp4"
+    with av.open(str(one)) as source, av.open(str(two), "w") as target:
+        inputs = (source.streams.video[0], source.streams.audio[0], source.streams.audio[0])
+        for stream in inputs:
+            target.add_stream_from_template(stream)
+        for number, stream in enumerate(inputs):
+            source.seek(0)
+            for packet in source.demux(stream):
+                if packet.size:
+                    packet.stream = target.streams[number]
+                    target.mux(packet)
+    with VideoWriter(tmp_path / "a.mp4", sound=two) as writer:
+        writer.write(numbered(1), 0)
+    assert writer.sound_note == "Of its 2 sound tracks only the first is carried over."
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert len(container.streams.audio) == 1
+
+
 def test_a_video_without_sound_has_none_to_carry(tmp_path):
     source = write_video(tmp_path / "s.mp4", range(10))
     with VideoWriter(tmp_path / "a.mp4", sound=source) as writer:

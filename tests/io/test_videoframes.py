@@ -51,6 +51,22 @@ def test_a_part_has_the_numbers_and_times_of_the_whole(films, name):
     assert video.damaged == 0
 
 
+@pytest.mark.parametrize("name", ["30.mp4", "30.ts"])
+def test_a_part_begins_with_the_frame_of_its_time_and_ends_before_that_of_its_end(tmp_path, name):
+    film = write_video(tmp_path / name, range(150), fps=30, g="15")
+    for tenths in range(1, 49):
+        got = seen(VideoFile(str(film), Clip(start_s=tenths / 10, end_s=(tenths + 1) / 10)))
+        assert [(index, number) for index, _, number in got] == [
+            (i, i) for i in range(3 * tenths, 3 * tenths + 3)
+        ], tenths
+
+
+def test_a_part_that_begins_just_after_a_frame_has_right_numbers(tmp_path):
+    film = write_video(tmp_path / "30.mp4", range(60), fps=30, g="15")
+    (first, *_) = seen(VideoFile(str(film), Clip(start_s=0.33334)))
+    assert first == (11, 367, 11)
+
+
 @pytest.mark.parametrize("name", ["h264.mp4", "mpeg4.avi"])
 def test_the_count_is_what_comes(films, name):
     for clip in (Clip(), Clip(2), Clip(1, 1.0), Clip(5, 0.4, 2.0)):

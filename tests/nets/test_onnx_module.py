@@ -31,7 +31,7 @@ def test_teachers_give_what_onnx_runtime_gives(name, shared_models):
     assert name_of_output == session.get_outputs()[0].name
     assert found[name_of_output].shape == wanted.shape
     scale = np.abs(wanted).max()
-    assert np.abs(found[name_of_output].numpy() - wanted).max() < 1e-4 * scale
+    assert np.abs(found[name_of_output].numpy() - wanted).max() < 5e-4 * scale
 
 
 def graph(tmp_path, nodes, constants, shape=(1, 2, 5, 6)):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from footage import follow, frame, thing
+from footage import follow, frame, interval, thing
 
 from howfar.core.depth import DepthKind
 from howfar.errors import UsageError
@@ -65,6 +65,8 @@ def test_by_range():
     assert alerts([frame(t, one, filter=bounds) for t in (0.0, 0.1)]) == []
     (found,) = alerts([frame(t, one, filter=bounds) for t in (0.0, 0.1)], 3.0)
     assert found.distance_m == pytest.approx(2.5)
+    low, high = found.interval_m
+    assert (low / 2.5, high / 2.5) == pytest.approx([v / 1.9 for v in interval(1.9)], abs=0.05)
 
 
 def test_relative_depth_is_wrong_use():

@@ -151,6 +151,13 @@ def test_where_time_jumps_back_all_begins_anew():
     assert kinds(found) == [("new", 1), ("ended", 1), ("new", 2)]
 
 
+def test_frames_may_share_their_time():
+    frames = [frame(0.0, thing(100)), frame(0.1, thing(100)), frame(0.1), frame(0.1, thing(300))]
+    tracked = follow(Tracker(), frames)
+    assert [ids(one) for one in tracked] == [[1], [1], [], []]
+    assert [[thing.id for thing in one.lost] for one in tracked] == [[], [], [1], [1]]
+
+
 def test_frames_need_times():
     with pytest.raises(UsageError, match="--fps"):
         Tracker().update(frame(None))

@@ -30,10 +30,19 @@ def parse_known(text: str, sources: Sequence[str]) -> Known:
 
     Raises `UsageError` for anything else.
     """
-    matches = {name: source for source in sources for name in (source, Path(source).name)}
+    matches: dict[str, list[str]] = {}
+    for source in dict.fromkeys(sources):
+        for name in dict.fromkeys((source, Path(source).name)):
+            matches.setdefault(name, []).append(source)
     for name in sorted(matches, key=len, reverse=True):
         if text.startswith(f"{name}:"):
-            return Known(_distance(text[len(name) + 1 :], text), text, matches[name])
+            meant = [name] if name in sources else matches[name]
+            if len(meant) > 1:
+                raise UsageError(
+                    f"known distance {text!r}: {name!r} may be {' or '.join(meant)}; write the "
+                    "whole path"
+                )
+            return Known(_distance(text[len(name) + 1 :], text), text, meant[0])
     before, colon, after = text.rpartition(":")
     if colon and "m@" in after and "m@" not in before:
         raise UsageError(f"known distance {text!r}: {before!r} is none of the pictures")

@@ -112,6 +112,8 @@ class Run:
 
     def all(self, things: Sequence[Item | Reel]) -> int:
         """Run everything; returns how many pictures and videos failed."""
+        from howfar.io.avcodec import import_av
+        from howfar.io.formats import VIDEO_ENDINGS
         from howfar.io.frames import Reel
         from howfar.io.sinks import RunFiles
         from howfar.io.sources import output_names
@@ -119,7 +121,12 @@ class Run:
         names = output_names([named(thing) for thing in things])
         ids = image_ids(names)
         self._next_id = max(ids) + 1
-        pictures = not any(isinstance(thing, Reel) for thing in things)
+        reels = [thing for thing in things if isinstance(thing, Reel)]
+        pictures = not reels
+        if any(reel.needs_av for reel in reels) or (
+            reels and set(VIDEO_ENDINGS) & set(self.film.formats)
+        ):
+            import_av()  # before anything is written
         files = RunFiles(self.folder, self.formats, self._category_ids())
         jobs = list(zip(things, names, ids, strict=True))
         try:
@@ -157,7 +164,7 @@ class Run:
         boxes, depth = self.extras.boxes(item), self.extras.depth_map(item)
         result = self.ranger.run(item.load(), self.options, depth, boxes)
         written, problems = write_picture_files(result, self.folder / name, self.formats, truth)
-        self._give(result, written, problems, image_id, files)
+        self._give(result, written, problems, image_id, files, result.source)
 
     def _give(
         self,
@@ -166,12 +173,13 @@ class Run:
         problems: list[str],
         image_id: int,
         files: RunFiles,
+        name: str,
     ) -> None:
-        """Say and write down one result."""
+        """Say and write down one result; `name` is what its notes are about."""
         from howfar.io.records import result_record
 
         for text in (*result.notes, *problems):
-            self._note(result.source, text)
+            self._note(name, text)
         record = result_record(result, written)
         files.add(result, record, image_id)
         if self.as_json:
@@ -190,8 +198,8 @@ class Run:
         carried = reel.items[0].source if source.sound and not source.live else None
         rate = source.fps and source.fps / self.film.clip.stride
         films = FilmFiles(self.folder / name, self.film.formats, rate, carried, self.film.range_m)
-        behind: Behind[Result] = Behind(lambda result: self._show(result, films, files))
-        start, done = time.perf_counter(), 0
+        behind: Behind[Result] = Behind(lambda result: self._show(result, films, files, reel.name))
+        start, done, passed = time.perf_counter(), 0, 0
         try:
             with frames, sigterm_as_ctrl_c():
                 jobs = self.ranger.jobs(frames, lambda image: self._frame(reel, image))
@@ -200,12 +208,14 @@ class Run:
                     if result is not None:
                         behind.put(result)
                         done += 1
+                    else:
+                        passed += 1
         finally:
             try:
                 behind.close()
             finally:
                 films.close()
-            self._film_summary(reel.name, frames, films, done, time.perf_counter() - start)
+            self._film_summary(reel.name, frames, films, passed, time.perf_counter() - start)
         if frames.given and not done:
             raise PictureError(f"{reel.name}: no frame could be worked on")
 
@@ -228,13 +238,13 @@ class Run:
         boxes, depth = self.extras.boxes(item), self.extras.depth_map(item)
         return self.ranger.run(image, self.options, depth, boxes)
 
-    def _show(self, result: Result, films: FilmFiles, files: RunFiles) -> None:
+    def _show(self, result: Result, films: FilmFiles, files: RunFiles, name: str) -> None:
         written, problems = films.add(result)
-        self._give(result, written, problems, self._next_id, files)
+        self._give(result, written, problems, self._next_id, files, name)
         self._next_id += 1
 
     def _film_summary(
-        self, name: str, frames: Frames, films: FilmFiles, done: int, seconds: float
+        self, name: str, frames: Frames, films: FilmFiles, passed: int, seconds: float
     ) -> None:
         for text in (*frames.take_news(), *films.sound_notes):
             self._note(name, text)
@@ -248,7 +258,7 @@ class Run:
         counts = {
             "damaged": frames.source.damaged,
             "left out": frames.dropped,
-            "passed over": frames.given - done,
+            "passed over": passed,
         }
         words += "".join(f", {count} {what}" for what, count in counts.items() if count)
         typer.echo(f"howfar: {name}: {words}", err=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from howfar.cli.networks import ModelOption, detector_and_depth
 from howfar.cli.progress import DownloadBar, confirm_download, split_commas
 from howfar.errors import UsageError
+
+if TYPE_CHECKING:
+    from howfar.models.card import ModelCard
 
 NETWORKS, DISTANCE, TRACKS = "Networks", "Distance", "Tracks"
 VIDEO, OUTPUT = "Videos", "Output"
@@ -267,6 +270,9 @@ def track(
         confirm=confirm_download(trust=False),
         progress=DownloadBar(),
     )
+    card = getattr(ranger.depth, "card", None)
+    if alert_within is not None and card is not None and scale is None and camera is None:
+        _check_metric(card)
     run = TrackRun(
         ranger=ranger,
         options=asked,
@@ -283,3 +289,14 @@ def track(
     )
     if run.all(reels):
         raise typer.Exit(1)
+
+
+def _check_metric(card: ModelCard) -> None:
+    """Refuse alerts on relative depth before the first frame."""
+    from howfar.core.depth import DepthKind
+
+    if card.depth_kind is not DepthKind.METRIC:
+        raise UsageError(
+            f"--alert-within needs metres, but {card.name} gives relative depth; give --scale, a "
+            "--camera profile with its scale, or a metric depth network"
+        )

@@ -62,6 +62,9 @@ class TrackRun:
                 self._video(reel, name)
             except UsageError:
                 raise
+            except KeyboardInterrupt:
+                typer.echo("howfar: stopped; the files hold what was done", err=True)
+                raise
             except HowfarError as error:
                 failed += 1
                 typer.echo(f"howfar: error: {error}", err=True)
@@ -83,7 +86,7 @@ class TrackRun:
         carried = reel.items[0].source if source.sound and not source.live else None
         rate = source.fps and source.fps / self.clip.stride
         files = TrackFiles(self.folder / name, self.formats, rate, carried, self.range_m)
-        following = _Following(self, files)
+        following = _Following(self, files, reel.name)
         behind: Behind[Result] = Behind(following.add)
         start = time.perf_counter()
         try:
@@ -91,7 +94,9 @@ class TrackRun:
                 jobs = self.ranger.jobs(frames, lambda image: self.ranger.run(image, self.options))
                 for job in with_bar(jobs, frames, self.max_frames):
                     result = self._result(reel.name, job)
-                    if result is not None:
+                    if result is None:
+                        following.passed += 1
+                    else:
                         behind.put(result)
         finally:
             try:
@@ -126,14 +131,14 @@ class TrackRun:
     ) -> None:
         for text in (*frames.take_news(), files.sound_note):
             self.note(name, text)
-        tracks, passed = following.tracks, frames.given - following.frames
+        tracks = following.tracks
         words = f"{tracks} track{'s' * (tracks != 1)} in {frames.given} frames, {seconds:.1f} s"
         if frames.given > 1:
             words += f", {frames.given / seconds:.1f} frames a second"
         counts = {
             "damaged": frames.source.damaged,
             "left out": frames.dropped,
-            "passed over": passed,
+            "passed over": following.passed,
         }
         words += "".join(f", {count} {what}" for what, count in counts.items() if count)
         typer.echo(f"howfar: {name}: {words}", err=True)
@@ -149,11 +154,11 @@ class TrackRun:
 class _Following:
     """One video's tracker, and what is said and written after each frame."""
 
-    def __init__(self, run: TrackRun, files: TrackFiles) -> None:
+    def __init__(self, run: TrackRun, files: TrackFiles, name: str) -> None:
         from howfar.track import Alerts, Tracker
 
-        self._run, self._files = run, files
-        self.tracks = self.frames = 0
+        self._run, self._files, self._name = run, files, name
+        self.tracks = self.frames = self.passed = 0
         self._tracker = Tracker(run.conf, run.lost_s)
         self._alerts = None if run.alert_within is None else Alerts(run.alert_within)
 
@@ -162,7 +167,7 @@ class _Following:
         from howfar.track.records import track_record
 
         for text in result.notes:
-            self._run.note(result.source, text)
+            self._run.note(self._name, text)
         frame = self._tracker.update(result)
         alerts = [] if self._alerts is None else self._alerts.update(frame)
         record = track_record(frame, alerts)

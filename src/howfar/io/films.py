@@ -29,7 +29,7 @@ class FilmFiles:
         base: path of the files, without ending.
         formats: names of formats; those of a whole run are passed over.
         fps: frames per second, about.
-        sound: a video whose sound is carried over into the annotated one.
+        sound: a video whose sound is carried over into each of them.
         range_m: nearest and farthest depth of the colours in metres; that of the first frame with
             metres unless given. It is the same for all frames; relative depth has no metres, and
             its colours follow each frame.
@@ -47,9 +47,7 @@ class FilmFiles:
     ) -> None:
         self.base, self.range_m = base, range_m
         self.views = {
-            name: VideoWriter(
-                base.with_name(base.name + ending), fps, sound=sound if name != "depth" else None
-            )
+            name: VideoWriter(base.with_name(base.name + ending), fps, sound=sound)
             for name, ending in VIDEO_ENDINGS.items()
             if name in formats
         }

@@ -165,6 +165,11 @@ class Reel:
         """What messages and results call it."""
         return self.items[0].name if len(self.items) == 1 else f"{len(self.items)} pictures"
 
+    @property
+    def needs_av(self) -> bool:
+        """Whether reading it needs PyAV: cameras by number and pictures do not."""
+        return self.fps is None and not is_camera(self.items[0].source)
+
     def open(self, clip: Clip = Clip()) -> FrameSource:  # noqa: B008 - frozen
         """Open it. A video at an address that tells its length is like a file; others are live.
 

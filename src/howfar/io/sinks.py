@@ -84,8 +84,9 @@ def write_picture_files(
 class RunFiles:
     """Files of a whole run, in `folder`: complete after `close`, also when a run is stopped.
 
-    Lines are written as they come, so that memory stays flat and an interrupted run keeps what it
-    has.
+    They are opened with the first result, so that a run without any leaves those of an earlier run
+    alone; lines are written as they come, so that memory stays flat and an interrupted run keeps
+    what it has. Raises `OutputError` where the folder cannot be written to.
     """
 
     def __init__(
@@ -97,9 +98,12 @@ class RunFiles:
         self._category_ids = category_ids or {}
         self._files: dict[str, io.TextIOWrapper] = {}
         self._first_coco = True
+        if self.paths:
+            make_folder(folder)
+
+    def _open(self) -> None:
         for name, path in self.paths.items():
             with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
                 self._files[name] = path.open(  # a picture's name may hold bytes beside UTF-8
                     "w", encoding="utf-8", errors="surrogateescape", newline=""
                 )
@@ -111,6 +115,8 @@ class RunFiles:
 
     def add(self, result: Result, record: dict[str, Any], image_id: int | str) -> None:
         """Append one result. Raises `OutputError`."""
+        if not self._files:
+            self._open()
         if "jsonl" in self._files:
             with writing(self.paths["jsonl"]):
                 self._files["jsonl"].write(json.dumps(record) + "\n")

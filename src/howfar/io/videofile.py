@@ -207,6 +207,10 @@ class VideoWriter:
                     f"The sound ({name}) is not carried over: MP4 holds it only re-encoded."
                 )
                 return
+            if len(tracks) > 1:
+                self.sound_note = (
+                    f"Of its {len(tracks)} sound tracks only the first is carried over."
+                )
             target = container.add_stream_from_template(tracks[0])
             shift_s = start_s(video_stream(source, self._sound)) + self._start_s
             yield from self._shifted(source, tracks[0], target, shift_s)
@@ -223,4 +227,5 @@ class VideoWriter:
                 packet.stream = target
                 yield float(packet.pts * track.time_base), packet
         except self._av.FFmpegError as error:
-            self.sound_note = f"The sound breaks off: {reason_of(error)}."
+            told = f"The sound breaks off: {reason_of(error)}."
+            self.sound_note = f"{self.sound_note} {told}".lstrip()

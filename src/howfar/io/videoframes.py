@@ -111,10 +111,8 @@ class VideoFile:
         bad: list[tuple[int, float]] = []
         try:
             for pts, frame in _decoded(container, stream, self.news):
-                if pts is not None:
-                    time_s = pts * float(stream.time_base or 1) - start_s(stream)
-                else:
-                    time_s = max(time_s + step_s, 0.0)
+                next_s = max(time_s + step_s, 0.0)
+                time_s = next_s if pts is None else moment_s(stream, pts)
                 if time_s < self.clip.start_s:
                     index += not sought
                     continue
@@ -157,9 +155,9 @@ class VideoFile:
                     break
                 if packet.pts is None or packet.dts is None:
                     return 0, False
-                if packet.dts >= begin:
+                if moment_s(stream, packet.dts) >= self.clip.start_s:
                     break
-                before += packet.pts < begin
+                before += moment_s(stream, packet.pts) < self.clip.start_s
         container.seek(begin, stream=stream)
         return before, True
 
@@ -255,6 +253,11 @@ def sound_codec(container: Any) -> str | None:
     for stream in container.streams.audio:
         return str(stream.codec_context.name) if stream.codec_context else "an unknown codec"
     return None
+
+
+def moment_s(stream: Any, stamp: int) -> float:
+    """Seconds from the start of a stream to a time stamp; exact, so that 4.7 s is 4.7 s."""
+    return float((stamp - (stream.start_time or 0)) * (stream.time_base or 1))
 
 
 def start_s(stream: Any) -> float:

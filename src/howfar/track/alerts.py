@@ -22,7 +22,7 @@ class Alert:
         time_s, frame_index: when.
         id, label: which object.
         within_m: the distance that was asked for.
-        distance_m: where it is, smoothed, with `interval_m`.
+        distance_m: where it is, smoothed, with `interval_m`; the range where the range counts.
         speed_m_s: approach speed, positive where it comes nearer.
         contact_s: seconds until contact at this speed, where it surely comes nearer, else None.
     """
@@ -75,6 +75,9 @@ class Alerts:
         return alerts
 
     def _alert(self, frame: TrackedFrame, thing: TrackedObject, distance: float) -> Alert:
+        interval, along = thing.object.interval_m, thing.object.distance_m
+        if interval is not None and along:  # a range is as uncertain as the distance
+            interval = (interval[0] * distance / along, interval[1] * distance / along)
         return Alert(
             time_s=frame.time_s,
             frame_index=frame.result.image.frame_index,
@@ -82,7 +85,7 @@ class Alerts:
             label=thing.object.label,
             within_m=self.within_m,
             distance_m=distance,
-            interval_m=thing.object.interval_m,
+            interval_m=interval,
             speed_m_s=thing.speed_m_s,
             contact_s=thing.contact_s,
         )

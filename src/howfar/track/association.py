@@ -6,8 +6,8 @@ ones with the objects that are left over; only sure ones begin a new object.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import importlib.util
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -66,20 +66,19 @@ def assign(alike: FloatArray, least: float) -> list[tuple[int, int]]:
     """Pairs (row, column) of an (N, M) likeness that sum highest, without those below `least`."""
     if not alike.size or alike.max() < least:
         return []
-    rows, columns = _assignment()(np.where(alike >= least, 1 - alike, 2.0))
+    from scipy.optimize import linear_sum_assignment  # loading it takes time
+
+    rows, columns = linear_sum_assignment(np.where(alike >= least, 1 - alike, 2.0))
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return [(i, j) for i, j in pairs if alike[i, j] >= least]
+
+
+def check_scipy() -> None:
+    """Raise `UsageError` where scipy is not installed."""
+    if importlib.util.find_spec("scipy") is None:
+        raise UsageError("tracking needs scipy; run `pip install 'howfar[video]'`")
 
 
 def _grown(boxes: FloatArray, share: float) -> FloatArray:
     sides = (boxes[:, 2:] - boxes[:, :2]) * np.float32(share)
     return np.concatenate([boxes[:, :2] - sides, boxes[:, 2:] + sides], axis=1)
-
-
-def _assignment() -> Callable[[Any], Any]:
-    try:
-        from scipy.optimize import linear_sum_assignment
-    except ImportError as error:
-        raise UsageError("tracking needs scipy; run `pip install 'howfar[video]'`") from error
-    found: Callable[[Any], Any] = linear_sum_assignment
-    return found

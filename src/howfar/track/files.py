@@ -36,6 +36,8 @@ def check_track_formats(formats: Sequence[str]) -> None:
 class TrackFiles:
     """Writes what is known after each frame; complete after `close`, also when a run is stopped.
 
+    Texts are opened with the first frame: a run without any leaves those of an earlier one alone.
+
     Args:
         base: path of the files, without ending.
         formats: names in `TRACK_FORMATS`.
@@ -62,9 +64,14 @@ class TrackFiles:
             for name, (ending, _) in TRACK_FORMATS.items()
             if name in formats
         }
+        self._video = None
+        if "annotated" in self.paths:  # the first, since without PyAV nothing shall be written
+            self._video = VideoWriter(self.paths["annotated"], fps, sound=sound)
         self._texts: dict[str, io.TextIOWrapper] = {}
         if self.paths:
             make_folder(base.parent)
+
+    def _open(self) -> None:
         for name in ("jsonl", "csv"):
             if name in self.paths:
                 with writing(self.paths[name]):
@@ -74,12 +81,11 @@ class TrackFiles:
         if "csv" in self._texts:
             self._rows = csv.DictWriter(self._texts["csv"], TRACK_COLUMNS)
             self._rows.writeheader()
-        self._video = None
-        if "annotated" in self.paths:
-            self._video = VideoWriter(self.paths["annotated"], fps, sound=sound)
 
     def add(self, frame: TrackedFrame, record: dict[str, Any]) -> None:
         """Append one frame and its record; what ended in it becomes rows."""
+        if not self._texts:
+            self._open()
         if self._video is not None:
             self._find_range(frame)
             self._video.write(annotated(frame, range_m=self.range_m), frame.time_s)

@@ -12,7 +12,7 @@ from howfar.core.boxes import iou_matrix
 from howfar.core.result import Object, Result
 from howfar.errors import UsageError
 from howfar.options import Options, split_by_distance
-from howfar.track.association import Candidates, assign, likeness
+from howfar.track.association import Candidates, assign, check_scipy, likeness
 from howfar.track.course import Course
 from howfar.track.tracked import Change, TrackedFrame, TrackedObject, TrackSummary
 
@@ -39,6 +39,8 @@ class Tracker:
     Args:
         conf: least score of a detection that may begin a track.
         lost_s: how long an object that is not seen is waited for, in seconds.
+
+    Raises `UsageError` for wrong values, or where scipy is not installed.
     """
 
     def __init__(self, conf: float = CONF, lost_s: float = LOST_S) -> None:
@@ -46,6 +48,7 @@ class Tracker:
             raise UsageError(f"conf is {conf}; give 0..1")
         if not (math.isfinite(lost_s) and lost_s > 0):
             raise UsageError(f"lost_s is {lost_s}; give seconds > 0")
+        check_scipy()
         self.conf, self.lost_s = conf, lost_s
         self._courses: list[Course] = []
         self._count = 0
@@ -59,7 +62,7 @@ class Tracker:
             time_s: when it was taken; `result.image.time_s` unless given. Where time jumps back,
                 all tracks end and new ones begin.
 
-        Raises `UsageError` for a frame without a time, or where scipy is not installed.
+        Raises `UsageError` for a frame without a time.
         """
         time_s = result.image.time_s if time_s is None else time_s
         if time_s is None or not math.isfinite(time_s):
@@ -75,12 +78,14 @@ class Tracker:
             if course.lost:
                 changes.append(Change("found", course.id, course.label))
             course.see(time_s, result.image.frame_index, things[index])
-        changes += self._miss(time_s)
+        here = set(map(id, matches.values()))  # frames of a stream may share their time
+        changes += self._miss(time_s, here)
         for thing in self._unknown(things, matches):
             self._courses.append(Course(time_s, result.image.frame_index, thing))
+            here.add(id(self._courses[-1]))
         changes += self._confirm(1 if first else CONFIRMED)
         courses = [course for course in self._courses if course.id]
-        seen = [course for course in courses if course.last_s == time_s]
+        seen = [course for course in courses if id(course) in here]
         seen.sort(key=lambda course: -course.thing.score)
         kept, left_out = _split([course.shown(time_s) for course in seen], result)
         return TrackedFrame(
@@ -88,7 +93,7 @@ class Tracker:
             time_s=time_s,
             tracks=tuple(kept),
             left_out=tuple(left_out),
-            lost=tuple(course.missing(time_s) for course in courses if course.last_s < time_s),
+            lost=tuple(course.missing(time_s) for course in courses if id(course) not in here),
             changes=tuple(changes),
             ended=tuple(ended),
         )
@@ -116,9 +121,9 @@ class Tracker:
                 matching.add([course], same, ALIKE_LOST, buffer, place_s)
         return matching.found
 
-    def _miss(self, time_s: float) -> list[Change]:
+    def _miss(self, time_s: float, here: set[int]) -> list[Change]:
         """Unseen objects are lost after a while; those that were seen but once are forgotten."""
-        self._courses = [course for course in self._courses if course.id or course.last_s == time_s]
+        self._courses = [course for course in self._courses if course.id or id(course) in here]
         missed = [
             course
             for course in self._courses
