@@ -24,14 +24,15 @@ def chromium():
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright():
+    """Its event loop runs until it is stopped, and other tests want loops of their own."""
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright, chromium):
     started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
     yield started
