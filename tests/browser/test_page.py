@@ -12,6 +12,9 @@ import PIL.Image
 import pytest
 from webserver import FakeDetector, fake_ranger, known_depth, picture_bytes, wait_for
 
+from howfar.core.profile import CameraProfile, Lens
+from howfar.core.straighten import straightener
+from howfar.options import Options
 from howfar.web.limits import Limits
 from howfar.web.server import Settings
 
@@ -49,6 +52,12 @@ def shown_rows(page):
         """() => [...document.querySelectorAll("#rows tr")].filter(row => row.checkVisibility())
             .map(row => [...row.cells].slice(0, 2).map(cell => cell.innerText.trim()))"""
     )
+
+
+def streams_of(page):
+    """How many live streams the server counts."""
+    text = page.request.get(page.url.rstrip("/") + "/metrics").text()
+    return int(re.search(r"^howfar_streams (\d+)", text, re.M).group(1))
 
 
 def canvas_pixels(page):
@@ -180,6 +189,34 @@ def test_large_pictures_are_read_at_their_own_pixels(open_page, tmp_path):
     )
 
 
+def test_boxes_and_depth_are_drawn_on_the_picture_as_served(open_page, tmp_path):
+    """A camera whose lens distorts: the picture of the result is not what was sent."""
+    smooth = np.repeat(np.arange(200, dtype=np.uint8)[None], 120, 0)
+    path = tmp_path / "bent.png"
+    cv2.imwrite(str(path), smooth)
+    camera = CameraProfile(200, 120, Lens(180, 180, 100, 60, (-0.3, 0.1, 0.0, 0.0)))
+    page = upload(open_page(settings=Settings(options=Options(camera=camera))), path)
+    straight = straightener(camera, 200, 120).pixels(cv2.merge([smooth] * 3)).astype(int)
+    assert np.abs(straight[..., 0] - smooth).max() > 6  # so the difference can be seen
+    assert np.abs(canvas_pixels(page).astype(int) - straight).max() <= 3
+
+
+def test_live_pictures_are_drawn_as_served(open_page):
+    camera = CameraProfile(640, 360, Lens(500, 500, 320, 180, (-0.4, 0.15, 0.0, 0.0)))
+    page = open_page(settings=Settings(options=Options(camera=camera)))
+    page.add_init_script(
+        "window.made = []; const make = createImageBitmap; createImageBitmap ="
+        " async (from) => { const done = await make(from); window.made.push(done); return done; };"
+    )
+    page.reload()
+    page.click('#start [data-do="camera"]')
+    page.wait_for_function("() => window.made.length > 2")
+    assert page.evaluate("() => [made[0].width, made[0].height]") == [640, 360]
+    assert page.is_hidden("#alert")
+    page.wait_for_selector("#rows tr")
+    page.click("#stop")
+
+
 def test_views_show_picture_depth_and_blend(open_page, picture):
     page = upload(open_page(), picture)
     shots = {}
@@ -196,10 +233,35 @@ def test_views_show_picture_depth_and_blend(open_page, picture):
     assert np.abs(shots["blend"] - halfway).max() <= 2
 
 
+def test_the_slider_holds_what_it_shows(open_page, picture):
+    page = upload(open_page(), picture)
+    for value in (333, 471, 808):
+        set_limit(page, value)
+        shown = page.input_value("#limit-number")
+        href = page.get_attribute('a[download$="csv"]', "href")
+        assert float(href.partition("max_distance=")[2]) == float(shown)
+    page.fill("#limit-number", "1.93725")
+    assert page.get_attribute('a[download$="csv"]', "href").endswith("max_distance=1.93725")
+
+
+def test_what_fails_leaves_the_result_before_it(open_page, tmp_path, picture):
+    page = upload(open_page(), picture)
+    path = tmp_path / "notes.png"
+    path.write_text("these are no pixels")
+    page.set_input_files("#file", path)
+    page.wait_for_selector("#alert:visible")
+    page.click("summary")
+    page.fill('[name="conf"]', "0.85")
+    page.click("#options-form button")
+    page.wait_for_function("() => document.querySelectorAll('#rows tr').length === 1")
+    assert page.is_hidden("#alert")
+    assert page.get_attribute("#downloads a", "download") == "kitchen.annotated.png"
+
+
 def test_a_row_highlights_its_box(open_page, picture):
     page = upload(open_page(), picture)
     page.click("#rows tr >> nth=1")
-    assert page.get_attribute("#rows tr >> nth=1", "aria-selected") == "true"
+    assert page.get_attribute("#rows tr >> nth=1", "aria-current") == "true"
     assert page.locator(".tag.on").inner_text() == "person 3.00 m"
     page.mouse.move(2, 2)
     page.focus("#rows tr >> nth=0")
@@ -288,6 +350,12 @@ def test_relative_depth_shows_no_metres_anywhere(open_page, picture):
     assert page.locator("#cloud-labels span").all_inner_texts() == ["chair", "person"]
     text = page.inner_text("#work")
     assert not re.search(r"\d ?m\b", text.replace("2.5m@chair", ""))
+    spoken = page.evaluate(
+        """() => [...document.querySelectorAll("#work *")].filter(one => one.checkVisibility())
+            .flatMap(one => ["aria-label", "aria-valuetext", "title"].map(
+                name => one.getAttribute(name) ?? ""))"""
+    )
+    assert not [words for words in spoken if re.search(r"metre|\d ?m\b", words)]
     assert "no metres" in page.inner_text("#notes")
 
 
@@ -368,8 +436,26 @@ def test_the_camera_runs_live_and_gives_a_picture(open_page):
     assert len(shown_rows(page)) == 3
     page.click('#top-actions [data-do="camera"]')
     page.wait_for_selector("#stop:visible")
+    assert page.locator("#downloads a").count() == 0  # those of the picture before are gone
+    page.click('#top-actions [data-do="camera"]')
+    page.wait_for_timeout(300)
+    assert streams_of(page) == 1
     page.click("#stop")
     assert page.is_visible("#start")
+    assert wait_for(lambda: streams_of(page) == 0)
+
+
+def test_why_there_is_no_live_stream_is_said(open_page, serve):
+    url, app = serve()
+    page = open_page(url=url)
+    app.state.server.streams = app.state.server.limits.streams
+    page.click('#start [data-do="camera"]')
+    page.wait_for_function(
+        "() => document.getElementById('alert-text').innerText.includes('streams are running')"
+    )
+    page.wait_for_timeout(300)
+    assert "streams are running" in page.inner_text("#alert-text")
+    app.state.server.streams = 0
 
 
 def test_a_camera_that_is_not_allowed_is_said_in_words(playwright, chromium, serve):

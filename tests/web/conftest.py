@@ -4,6 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 from webserver import fake_ranger, picture_bytes
 
+from howfar.core.profile import CameraProfile, Lens
 from howfar.web.app import make_app
 from howfar.web.server import Settings
 
@@ -34,3 +35,9 @@ def client(open_client):
 def image():
     """The form of a picture of 200 x 120."""
     return {"image": ("kitchen.png", picture_bytes(), "image/png")}
+
+
+@pytest.fixture
+def bent_camera():
+    """Profile of a camera of 200 x 120 pixels whose lens distorts."""
+    return CameraProfile(200, 120, Lens(180, 180, 100, 60, (-0.3, 0.1, 0.0, 0.0)))

@@ -17,6 +17,8 @@ from webserver import fake_ranger, known_depth, picture_bytes
 
 import howfar.web.server as server_module
 from howfar import DownloadError, ModelError
+from howfar.core.profile import CameraProfile, Lens
+from howfar.core.straighten import straightener
 from howfar.io.palette import NEAR_TO_FAR
 from howfar.io.schema import RESULT_SCHEMA
 from howfar.options import Options
@@ -281,9 +283,47 @@ def test_failures_of_the_server_are_500_and_named(open_client, image):
 
 
 def test_the_camera_of_the_server_holds_for_all(open_client, image):
-    settings = Settings(options=Options(max_distance=None))
-    record = open_client(settings=settings).post("/v1/predict", files=image).json()
-    assert record["camera"] is None
+    lens = Lens(180, 180, 100, 60)
+    client = open_client(settings=Settings(options=Options(camera=CameraProfile(200, 120, lens))))
+    answer = client.post("/v1/predict?conf=0.6", files=image)
+    assert answer.json()["camera"]["fx"] == pytest.approx(180)
+    assert "howfar-straightened" not in answer.headers
+    other = {"image": picture_bytes(300, 300)}
+    assert client.post("/v1/predict", files=other).status_code == 422
+
+
+def test_a_straightened_picture_is_said_to_be_and_served(open_client, bent_camera):
+    client = open_client(settings=Settings(options=Options(camera=bent_camera)))
+    smooth = np.repeat(np.arange(200, dtype=np.uint8)[None], 120, 0)
+    sent = cv2.imencode(".png", cv2.merge([smooth] * 3))[1].tobytes()
+    answer = client.post("/v1/predict", files={"image": sent})
+    assert answer.headers["howfar-straightened"] == "1"
+    assert any("distortion" in note for note in answer.json()["notes"])
+    served = decode(client.get(answer.json()["files"]["picture.jpg"]["path"]).content)[..., 0]
+    moved = straightener(bent_camera, 200, 120)
+    np.testing.assert_allclose(served, moved.pixels(cv2.merge([smooth] * 3))[..., 0], atol=3)
+    assert np.abs(served.astype(int) - smooth).max() > 6  # so the difference can be seen
+
+
+def test_fetching_counts_towards_the_time_of_an_answer(open_client, monkeypatch):
+    settings = Settings(Limits(request_seconds=0.8), allow_urls=True)
+    client = open_client(fake_ranger(seconds=0.5), settings)
+
+    def fetch(*_):
+        time.sleep(0.6)
+        return picture_bytes()
+
+    monkeypatch.setattr(server_module, "fetch_public", fetch)
+    answer = client.post("/v1/predict", json={"url": "https://example.com/kitchen.png"})
+    assert answer.status_code == 504
+
+
+def test_invented_methods_are_counted_as_one(client):
+    for method in ("ABC", "ABD", "abe"):
+        assert client.request(method, "/health").status_code in (403, 405)
+    text = client.get("/metrics").text
+    assert re.search(r'method="other",status="405"} 3', text)
+    assert "ABC" not in text
 
 
 def test_foreign_hosts_and_pages_are_refused(client, image):

@@ -4,6 +4,7 @@ import http.server
 import ipaddress
 import socket
 import threading
+import time
 
 import pytest
 
@@ -35,6 +36,12 @@ from howfar.web.fetching import fetch_public, is_public
         ("::ffff:10.0.0.1", False),
         ("2002:7f00:1::", False),
         ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b:1::7f00:1", False),
+        ("::7f00:1", False),
+        ("::ffff:0:7f00:1", False),
+        ("fec0::1", False),
+        ("2001:0:7f00:1::", False),
     ],
 )
 def test_which_addresses_are_public(address, public):
@@ -157,3 +164,36 @@ def test_silence_is_not_waited_for(monkeypatch):
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
         with pytest.raises(PictureError, match="in time"):
             fetch_public(url, 1000, 1, anywhere)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+def test_a_byte_now_and_then_does_not_hold_it_longer(start):
+    """Each byte comes before the line counts as stalled; the head, the body and a chunk's size."""
+    gone = threading.Event()
+
+    def drip(listening):
+        line, _ = listening.accept()
+        with line:
+            line.sendall(start)
+            while not gone.wait(0.05):
+                try:
+                    line.sendall(b"1")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=[listening])
+        thread.start()
+        begin = time.monotonic()
+        with pytest.raises(PictureError, match="in time"):
+            fetch_public(f"http://127.0.0.1:{listening.getsockname()[1]}/", 10_000, 0.5, anywhere)
+        assert time.monotonic() - begin < 3
+        gone.set()
+        thread.join()

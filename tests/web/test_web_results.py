@@ -43,6 +43,15 @@ def test_what_is_larger_than_all_memory_is_not_kept(kept):
     assert (len(results), results.bytes) == (0, 0)
 
 
+def test_one_that_is_too_large_does_not_drive_out_the_others(kept):
+    large = Kept(fake_ranger()(np.zeros((360, 600, 3), np.uint8)), {})
+    results = Results(kept.size * 2)
+    results.add("a", kept)
+    results.add("large", large)
+    assert results.get("a") is kept
+    assert results.bytes == kept.size
+
+
 def test_names():
     names = {new_name() for _ in range(100)}
     assert len(names) == 100

@@ -89,6 +89,30 @@ def test_connections_that_say_nothing_are_closed(monkeypatch):
             client.close()
 
 
+def test_half_a_second_head_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    with running([fake_ranger()]) as (port, _):
+        client = raw_connection(port)
+        for _ in range(2):
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += client.recv(4000)
+        client.sendall(b"GET /hea")
+        client.settimeout(5)
+        assert client.recv(100) == b""
+        client.close()
+
+
+def test_a_request_may_take_longer_than_the_clock_of_heads(monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    with running([fake_ranger(seconds=0.6)]) as (port, _):
+        client = raw_connection(port)
+        client.sendall(whole_request(picture_bytes()))
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        client.close()
+
+
 def test_a_full_queue_is_503_with_retry_after():
     with running([fake_ranger(seconds=0.5)], Settings(Limits(waiting=0))) as (port, app):
         first, second = raw_connection(port), raw_connection(port)

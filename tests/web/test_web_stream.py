@@ -10,6 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 from webserver import fake_ranger, known_depth, picture_bytes, wait_for
 
 from howfar.io.schema import RESULT_SCHEMA
+from howfar.options import Options
 from howfar.web.limits import Limits
 from howfar.web.server import Settings
 
@@ -37,6 +38,37 @@ def test_depth_comes_as_16_bits_of_a_small_size(client):
     assert values.shape == (192, 320)
     middle = values[96, 160] / message["depth"]["values_per_metre"]
     assert middle == pytest.approx(known_depth(800, 480)[240, 400], rel=0.02)
+
+
+def test_straightened_frames_come_back_where_they_are_asked_for(open_client, bent_camera):
+    settings = Settings(options=Options(camera=bent_camera))
+    client = open_client(settings=settings)
+    with client.websocket_connect(STREAM + "?depth=1&picture=1") as socket:
+        socket.send_bytes(picture_bytes())
+        message = socket.receive_json()
+        assert len(socket.receive_bytes()) == message["depth"]["bytes"]
+        data = socket.receive_bytes()
+        assert len(data) == message["picture"]["bytes"]
+        shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert shown.shape == (120, 200, 3)
+        socket.send_json({"depth": "1"})
+        socket.send_bytes(picture_bytes())
+        assert socket.receive_json()["picture"] is None
+        socket.receive_bytes()
+    with open_client().websocket_connect(STREAM + "?picture=1") as socket:
+        socket.send_bytes(picture_bytes())
+        assert socket.receive_json()["picture"] is None  # it is what was sent
+
+
+def test_a_failure_of_the_server_ends_the_stream_rather_than_leave_it_waiting(open_client):
+    ranger = fake_ranger()
+    ranger.detector.detect = lambda *_: 1 / 0
+    client = open_client(ranger)
+    with client.websocket_connect(STREAM) as socket:
+        socket.send_bytes(picture_bytes())
+        with pytest.raises(WebSocketDisconnect) as ended:
+            socket.receive_json()
+    assert ended.value.code == 1011
 
 
 def test_relative_depth_is_said_to_be_without_metres(open_client):

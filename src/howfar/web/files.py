@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from howfar.core.depth import DepthMap
+from howfar.core.image import Image
 from howfar.core.result import Result
 from howfar.errors import OutputError
 from howfar.io.depthfiles import VALUES_PER_METRE, encode_depth_png
@@ -19,7 +20,6 @@ from howfar.io.depthview import depth_picture
 from howfar.io.draw import annotated
 from howfar.io.records import CSV_COLUMNS, csv_rows
 from howfar.io.sinks import ENCODERS, encode_picture
-from howfar.core.image import Image
 from howfar.web.limits import Refusal
 
 MOST = int(np.iinfo(np.uint16).max)

@@ -12,11 +12,18 @@ from urllib.parse import urlsplit
 
 import PIL.Image
 
-from howfar.errors import HowfarError, OutputError, PictureError, ScaleError, UsageError
+from howfar.errors import (
+    HowfarError,
+    OutputError,
+    PictureError,
+    ProfileError,
+    ScaleError,
+    UsageError,
+)
 from howfar.media import DAMAGE, FORMATS
 
 UNPROCESSABLE = 422
-BELOW_SERVER_ERRORS = (UsageError, PictureError, ScaleError, OutputError)
+BELOW_SERVER_ERRORS = (UsageError, PictureError, ProfileError, ScaleError, OutputError)
 """What the caller can mend; the rest is the server's own failure."""
 
 

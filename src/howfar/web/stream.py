@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from dataclasses import replace
 from typing import Any
@@ -23,9 +24,11 @@ from howfar.web.jobs import Jobs
 from howfar.web.limits import Limits, Refusal, check_pixels, refusal_of, too_long
 from howfar.web.metrics import Metrics
 
+logger = logging.getLogger("uvicorn.error")
+
 DEPTH_SIDE = 320
 """Pixels of the longer side of the depth that goes with a frame."""
-POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013
+POLICY_VIOLATION, INTERNAL_ERROR, TRY_AGAIN_LATER = 1008, 1011, 1013
 YES = ("1", "true")
 
 Sent = tuple[dict[str, Any], list[bytes]]
@@ -48,7 +51,7 @@ class Stream:
         self._socket, self._jobs, self._limits = socket, jobs, limits
         self._metrics, self._base = metrics, base
         self._options = base
-        self._depth = self._picture = False
+        self._depth = self._picture = self._over = False
         self._newest: tuple[int, float, bytes] | None = None
         self._arrived = asyncio.Event()
         self._frames = self._dropped = 0
@@ -63,18 +66,15 @@ class Stream:
             await self._send({"error": str(error), "kind": "UsageError"})
             await self._socket.close(POLICY_VIOLATION)
             return
-        both = [asyncio.create_task(self._read()), asyncio.create_task(self._answer())]
+        answering = asyncio.create_task(self._answer_or_close())
         try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            for task in both:
-                if task.done():
-                    task.result()
+            await self._read()
         except WebSocketDisconnect:
             pass
         finally:
-            for task in both:
-                task.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
+            self._over = True
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
 
     def _ask(self, values: dict[str, Any]) -> None:
         """Take new options; `depth` and `picture` say whether they are wanted with each frame."""
@@ -110,8 +110,18 @@ class Stream:
             told = str(error) if isinstance(error, UsageError) else "no JSON object of options"
             await self._send({"error": told, "kind": "UsageError"})
 
+    async def _answer_or_close(self) -> None:
+        try:
+            await self._answer()
+        except WebSocketDisconnect:
+            pass
+        except Exception:  # else the client would wait for an answer that never comes
+            logger.exception("a live stream failed")
+            self._metrics.frames.add(outcome="failed")
+            await self._socket.close(INTERNAL_ERROR)
+
     async def _answer(self) -> None:
-        while True:
+        while not self._over:  # before Python 3.12, wait_for may swallow that it is cancelled
             await self._arrived.wait()
             self._arrived.clear()
             frame, self._newest = self._newest, None

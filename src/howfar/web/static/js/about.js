@@ -11,6 +11,7 @@ const DOWNLOADS = [
   ["order.png", "Depth, relative", "PNG, 16 bits, no unit", "order.png"],
   ["colours.png", "Depth in colours", "PNG with scale", "colours.png"],
 ];
+const MOST_METRES = 1e6;
 const FILTERABLE = ["annotated.png", "objects.csv"];
 
 export function showDownloads(list, record, name) {
@@ -34,7 +35,7 @@ export function showDownloads(list, record, name) {
 
 // Picture and table are downloaded as they are shown: without what the slider hides.
 export function filterDownloads(list, limit) {
-  const query = limit === Infinity ? "" : `?max_distance=${limit.toFixed(4)}`;
+  const query = limit === Infinity ? "" : `?max_distance=${Math.min(limit, MOST_METRES)}`;
   for (const link of list.querySelectorAll('[data-filterable="true"]')) {
     link.href = link.dataset.path + query;
   }

@@ -19,7 +19,7 @@ export async function predict(blob, name, options, told, signal) {
       await pause(seconds * 1000, signal);
       continue;
     }
-    return recordOf(answer);
+    return Object.assign(recordOf(answer), { straightened: answer.straightened });
   }
 }
 
@@ -61,6 +61,7 @@ function send(path, blob, name, told, signal) {
         status: request.status,
         text: request.responseText,
         retryAfter: request.getResponseHeader("Retry-After"),
+        straightened: request.getResponseHeader("Howfar-Straightened") !== null,
       });
     request.onerror = () => reject(new Failure("The server does not answer. Is it still running?"));
     request.onabort = () => reject(new DOMException("stopped", "AbortError"));

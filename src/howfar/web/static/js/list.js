@@ -55,9 +55,10 @@ export class ObjectList {
       const gone = !keeps(row.thing);
       hidden += gone;
       row.classList.toggle("gone", gone);
-      row.setAttribute("aria-selected", String(row.thing === chosen));
+      row.setAttribute("aria-current", String(row.thing === chosen));
     }
-    this.hidden.textContent = hidden ? `${hidden} object${hidden === 1 ? "" : "s"} hidden` : "";
+    const words = hidden ? `${hidden} object${hidden === 1 ? "" : "s"} hidden` : "";
+    if (this.hidden.textContent !== words) this.hidden.textContent = words; // it is spoken
   }
 }
 

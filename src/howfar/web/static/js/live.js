@@ -5,6 +5,9 @@ import { Failure, queryOf } from "./api.js";
 
 const SIDE = 640;
 const QUALITY = 0.85;
+// With each answer: the depth, and the picture where the server straightened it.
+const WANTED = { depth: "1", picture: "1" };
+const REFUSED = [1008, 1013];
 
 export class Live {
   constructor(video, onFrame, onEnd) {
@@ -12,9 +15,19 @@ export class Live {
     this.onFrame = onFrame;
     this.onEnd = onEnd;
     this.running = false;
+    this.starting = false;
   }
 
   async start(options) {
+    this.starting = true;
+    try {
+      await this.open(options);
+    } finally {
+      this.starting = false;
+    }
+  }
+
+  async open(options) {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new Failure("The camera needs a secure page: open this server as http://localhost or over https.");
     }
@@ -26,21 +39,31 @@ export class Live {
       throw new Failure(cameraWords(error));
     }
     this.video.srcObject = this.media;
-    await this.video.play();
+    try {
+      await this.video.play();
+    } catch (error) {
+      for (const track of this.media.getTracks()) track.stop();
+      throw new Failure(cameraWords(error));
+    }
     this.media.getVideoTracks()[0].addEventListener("ended", () => this.stop("The camera was unplugged or taken."));
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.socket = new WebSocket(`${scheme}://${location.host}/v1/stream${queryOf({ ...options, depth: "1" })}`);
+    this.socket = new WebSocket(`${scheme}://${location.host}/v1/stream${queryOf({ ...options, ...WANTED })}`);
     this.socket.binaryType = "arraybuffer";
     this.running = true;
     this.times = [];
+    this.told = null;
+    this.taking = Promise.resolve();
     this.socket.onopen = () => this.send();
-    this.socket.onmessage = (event) => this.take(event.data);
-    this.socket.onclose = () => this.stop("The live connection ended. Is the server still running?");
+    this.socket.onmessage = ({ data }) => (this.taking = this.taking.then(() => this.take(data)));
+    this.socket.onclose = ({ code }) => {
+      const told = REFUSED.includes(code) ? this.told : null;
+      this.stop(told ?? "The live connection ended. Is the server still running?");
+    };
   }
 
   change(options) {
     if (this.socket?.readyState === WebSocket.OPEN) {
-      this.socket.send(JSON.stringify({ ...options, depth: "1" }));
+      this.socket.send(JSON.stringify({ ...options, ...WANTED }));
     }
   }
 
@@ -77,22 +100,28 @@ export class Live {
     if (this.running && this.socket.readyState === WebSocket.OPEN) this.socket.send(await blob.arrayBuffer());
   }
 
+  // The messages of an answer, one after the other.
   async take(data) {
     if (typeof data !== "string") {
-      await this.finish(await decodePng16(data).catch(() => null));
+      if (this.due.shift() === "depth") this.depth = await decodePng16(data).catch(() => null);
+      else this.straight = await createImageBitmap(new Blob([data])).catch(() => null);
+      if (!this.due.length) this.finish();
       return;
     }
     const message = JSON.parse(data);
     if (message.error) {
+      this.told = message.error;
       if (message.kind !== "Busy" || message.frame === undefined) this.onFrame({ error: message.error });
       if (message.frame !== undefined) setTimeout(() => this.send(), message.kind === "Busy" ? 300 : 1000);
       return;
     }
     this.message = message;
-    if (!message.depth) await this.finish(null);
+    this.due = ["depth", "picture"].filter((name) => message[name]);
+    this.depth = this.straight = null;
+    if (!this.due.length) this.finish();
   }
 
-  async finish(depth) {
+  finish() {
     if (!this.running || !this.message) return;
     const now = performance.now();
     this.times = [...this.times.filter((time) => now - time < 2000), now];
@@ -103,9 +132,9 @@ export class Live {
     this.send();
     this.onFrame({
       record: message.result,
-      depth,
+      depth: this.depth,
       unit: message.depth?.values_per_metre ?? message.depth?.values_per_unit ?? null,
-      source: this.frame,
+      source: this.straight ?? this.frame,
       rate: this.times.length / 2,
       latency,
     });

@@ -18,7 +18,7 @@ const EXAMPLES = [
   ["hall", "Hall", "Drawn by howfar's own renderer", "examples/hall.jpg"],
   ["cat", "Cat", "Photo by Stéfan van der Walt, CC0", "examples/cat.jpg"],
 ];
-const state = { blob: null, name: "", url: null, record: null, scene: null, limit: Infinity, chosen: null, job: null, live: null };
+const state = { blob: null, name: "", url: null, record: null, scene: null, limit: Infinity, chosen: null, job: null, live: null, troubled: false };
 // Share of the range of colours that a new frame of the camera does not change.
 const CALM = 0.85;
 let cloud = null;
@@ -87,25 +87,26 @@ function showWork() {
 // -- one picture --------------------------------------------------------------
 
 async function look(blob, name) {
-  Object.assign(state, { blob, name: name || "picture", url: null });
-  await run(async (told, signal) => {
-    await preview(blob);
+  await run({ blob, name: name || "picture", url: null }, async (told, signal) => {
+    await preview(blob, signal);
     return api.predict(blob, state.name, options(), told, signal);
   });
 }
 
 async function lookAtUrl(url) {
-  Object.assign(state, { blob: null, name: url.split("/").pop() || "picture", url });
-  await run((told) => {
+  await run({ blob: null, name: url.split("/").pop() || "picture", url }, (told) => {
     told("Fetching the picture …");
     return api.predictUrl(url, options());
   });
 }
 
-async function run(job) {
+// What fails leaves the result before it on the page, and what it was made of.
+async function run(source, job) {
   live.stop();
   complain(null);
   state.job?.abort();
+  const { blob, name, url } = state;
+  Object.assign(state, source);
   const own = (state.job = new AbortController());
   try {
     busy("Sending the picture …");
@@ -119,13 +120,16 @@ async function run(job) {
     say(summary(record), 4);
     byId("main").focus({ preventScroll: true });
   } catch (error) {
-    if (state.job === own) failed(error);
+    if (state.job !== own) return;
+    if (state.record) Object.assign(state, { blob, name, url });
+    failed(error);
   }
 }
 
 // The picture itself at once, before the answer is there; not every format is known to browsers.
-async function preview(blob) {
+async function preview(blob, signal) {
   const bitmap = await createImageBitmap(blob).catch(() => null);
+  signal.throwIfAborted();
   if (!bitmap) return;
   showWork();
   const empty = { width: bitmap.width, height: bitmap.height, source: bitmap, depth: null, objects: [], metric: false, unit: 1 };
@@ -147,8 +151,9 @@ async function sceneOf(record, signal) {
   return makeScene(record, picture, depth, unit, metric);
 }
 
+// Own pixels where boxes and depth lie on them; what the server straightened is the server's.
 async function pictureOf(record) {
-  if (state.blob) {
+  if (state.blob && !record.straightened) {
     const own = await createImageBitmap(state.blob).catch(() => null);
     if (own && own.width === record.width && own.height === record.height) return own;
   }
@@ -198,6 +203,7 @@ function present(scene, record, fresh) {
   list.show(scene, Boolean(record));
   keepChoice(scene);
   if (record && fresh) {
+    byId("download-card").hidden = false;
     showDownloads(byId("downloads"), record, state.name);
     filterDownloads(byId("downloads"), shownLimit());
     showNotes(byId("notes"), byId("facts"), record);
@@ -286,6 +292,7 @@ function showCloud() {
 // -- camera -------------------------------------------------------------------
 
 async function startLive() {
+  if (live.running || live.starting) return;
   complain(null);
   state.job?.abort();
   say("Waiting for the camera …");
@@ -301,6 +308,7 @@ async function startLive() {
   busy(null);
   for (const id of ["live-stats", "freeze", "stop"]) byId(id).hidden = false;
   byId("download-card").hidden = true;
+  byId("downloads").replaceChildren();
   byId("live-stats").textContent = "starting";
   byId("notes").replaceChildren();
   state.blob = null;
@@ -309,8 +317,11 @@ async function startLive() {
 function onFrame(frame) {
   if (frame.error) {
     complain(frame.error);
+    state.troubled = true;
     return;
   }
+  if (state.troubled) complain(null);
+  state.troubled = false;
   const { record } = frame;
   const metric = record.depth?.kind === "metric";
   const first = state.record === null;
@@ -328,7 +339,6 @@ function onFrame(frame) {
 
 function onLiveEnd(reason) {
   for (const id of ["live-stats", "freeze", "stop"]) byId(id).hidden = true;
-  byId("download-card").hidden = false;
   say(reason ? "" : "The camera is off", 3);
   if (reason) complain(reason);
 }

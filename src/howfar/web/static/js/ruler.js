@@ -50,7 +50,9 @@ export class Ruler {
 
   fromRange() {
     const at = Number(this.range.value);
-    this.limitValue = at >= END ? Infinity : this.scene.reach.value(at / END);
+    const value = this.scene.reach.value(at / END);
+    // In metres it holds what it shows: whole centimetres.
+    this.limitValue = at >= END ? Infinity : this.scene.metric ? Number(value.toFixed(2)) : value;
     this.tell(true);
   }
 
