@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -134,6 +135,14 @@ def serve(
 
     if workers < 1:
         raise UsageError(f"workers is {workers}; give at least 1")
+    for option, value in {
+        "--max-body-mb": max_body_mb,
+        "--max-megapixels": max_megapixels,
+        "--results-mb": results_mb,
+        "--timeout": timeout,
+    }.items():
+        if not 0 < value < math.inf:
+            raise UsageError(f"{option} is {value}; give a number above 0")
     each = max(1, available_threads() // workers) if threads is None else threads
     settings = Settings(
         limits=Limits(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import math
 import socket
 import warnings
 from collections.abc import Collection
@@ -39,7 +40,9 @@ class Limits:
         waiting: requests that may wait for a network; one more is sent away with 503.
         streams: live streams at a time.
         connections: connections at a time.
-        results_bytes: memory for results that can still be fetched; the oldest go first.
+        results_bytes: memory for results that can still be fetched; the oldest go first. As much
+            again for files on their way to clients; one more is sent away with 503.
+        answer_seconds: longest time in which a client may read a file.
     """
 
     body_bytes: int = 20_000_000
@@ -50,11 +53,12 @@ class Limits:
     streams: int = 8
     connections: int = 128
     results_bytes: int = 256_000_000
+    answer_seconds: float = 600.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value <= 0 and name != "waiting":
-                raise UsageError(f"{name} is {value}; give more than 0")
+            if not (0 < value < math.inf) and name != "waiting":
+                raise UsageError(f"{name} is {value}; give a number above 0")
         if self.waiting < 0:
             raise UsageError(f"waiting is {self.waiting}; give 0 or more")
 

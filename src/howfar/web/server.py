@@ -30,6 +30,7 @@ from howfar.web.jobs import Jobs
 from howfar.web.limits import Limits, Refusal, check_pixels
 from howfar.web.metrics import Metrics
 from howfar.web.results import Kept, Results, new_name
+from howfar.web.sending import Sending
 from howfar.web.stream import over
 
 PER_UNIT = "Howfar-Values-Per-Unit"
@@ -70,6 +71,7 @@ class Server:
         self.metrics = Metrics()
         self.jobs = Jobs(rangers, self.limits.waiting, self.metrics)
         self.results = Results(self.limits.results_bytes)
+        self.sending = Sending(self.limits.results_bytes, self.limits.answer_seconds)
         self._fetches = asyncio.Semaphore(FETCHES)
         self._fetching = 0
         self.streams = 0
@@ -127,7 +129,7 @@ class Server:
         headers = {}
         if name == "order.png" and result.depth is not None:
             headers[PER_UNIT] = f"{values_per_unit(result.depth):.9g}"
-        return Response(data, media_type=FILES[name].media_type, headers=headers)
+        return self.sending.answer(data, FILES[name].media_type, headers)
 
     async def fetch(self, request: Request, url: str) -> bytes:
         """The body of a public address. Raises `Refusal`, `UsageError` or `PictureError`."""
