@@ -16,7 +16,7 @@ demo: $(VENV)/demo.done ## detect and range on photographs, or on IMAGE=your.jpg
 test: lint ## everything: lint, types, layers and all tests
 	sh tests/browser/install_chromium.sh
 	sh tests/install_rtsp_server.sh
-	$(BIN)/python -m pytest -m "" -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" -q -n 2 --dist loadfile
 
 check: lint ## before a commit: lint, types, layers and the fast tests
 	$(BIN)/python -m pytest -q
