@@ -43,8 +43,8 @@ class Weights:
 
     gradient: float = 0.5
     metric: float = 1.0
-    relative: float = 0.3
-    sizes: float = 0.1
+    relative: float = 0.6
+    sizes: float = 0.2
     scores: float = 1.0
     distributions: float = 0.25
 

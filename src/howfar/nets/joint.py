@@ -1,8 +1,8 @@
 """howfar's own networks: one encoder, one pass, boxes and metric depth with its uncertainty.
 
 ShuffleNetV2 and GhostPAN as in NanoDet-Plus, its detection head, and a depth branch on the same
-features: the encoder's and the pyramid's three levels summed at stride 8, two dense 3x3
-convolutions, enlarged and joined with the stem's features at stride 4.
+features: a U of dense 3x3 convolutions over the encoder's and the pyramid's three levels, enlarged
+and joined with the stem's features at stride 4.
 
 Depth is that of a canonical camera, whose focal length is `CANONICAL_FOCAL` picture widths:
 z = canonical * (focal / width) / CANONICAL_FOCAL. One network then serves all lenses: what it sees
@@ -25,12 +25,12 @@ from howfar.nets.shufflenet import STEM, ShuffleNet, conv
 CANONICAL_FOCAL = 0.81
 """Focal length in picture widths; that of NYU's Kinect (519 px of 640), so that networks trained on
 NYU alone give canonical depth of any picture as they are."""
-SIZES: dict[str, tuple[tuple[int, int, int], int, int]] = {
-    "n": ((48, 96, 192), 64, 32),
-    "s": ((116, 232, 464), 96, 48),
-    "m": ((176, 352, 704), 128, 64),
+SIZES: dict[str, tuple[tuple[int, int, int], int, tuple[int, int, int]]] = {
+    "n": ((48, 96, 192), 64, (32, 64, 96)),
+    "s": ((116, 232, 464), 96, (64, 128, 192)),
+    "m": ((176, 352, 704), 128, (80, 160, 240)),
 }
-"""Widths of the encoder's stages, of the pyramid, of the depth branch."""
+"""Widths of the encoder's stages, of the pyramid, of the depth branch's three levels."""
 LOG_DEPTH = 0.7
 """Logarithm of metres that a fresh network says: 2 m."""
 LOG_ERROR = (-4.0, 1.5)
@@ -40,52 +40,70 @@ LOG_ERROR = (-4.0, 1.5)
 class DepthBranch(nn.Module):
     """Log depth and the logarithm of its error scale, at stride 4.
 
+    A small U of its own on the features of the detector: what boxes need is not all that depth
+    needs, and dense convolutions at strides 16 and 32 are cheap.
+
     Args:
         maps: channels of the encoder's levels of stride 8, 16 and 32.
         pyramid: channels of the pyramid's.
-        width: of the branch.
+        widths: of the U at strides 8, 16 and 32; half of the first at stride 4.
         norm: batch norms.
     """
 
     def __init__(
-        self, maps: tuple[int, int, int], pyramid: int, width: int, norm: bool = True
+        self,
+        maps: tuple[int, int, int],
+        pyramid: int,
+        widths: tuple[int, int, int],
+        norm: bool = True,
     ) -> None:
         super().__init__()
+        low, middle, high = widths
+        half = low // 2
         self.lateral = nn.ModuleList(
-            conv(channels + pyramid, width, 1, active=False, norm=norm) for channels in maps
+            conv(channels + pyramid, width, 1, norm=norm)
+            for channels, width in zip(maps, widths, strict=True)
         )
-        self.context = nn.Sequential(
-            conv(maps[2] + pyramid, width, 1, norm=norm), conv(width, width, 3, norm=norm)
+        self.down = nn.ModuleList(
+            conv(a, b, 3, stride=2, norm=norm) for a, b in ((low, middle), (middle, high))
         )
-        self.fuse = nn.Sequential(
-            nn.LeakyReLU(0.1), conv(width, width, 3, norm=norm), conv(width, width, 3, norm=norm)
+        self.deep = nn.Sequential(conv(high, high, 3, norm=norm), conv(high, high, 3, norm=norm))
+        self.narrow = nn.ModuleList(
+            conv(a, b, 1, norm=norm) for a, b in ((high, middle), (middle, low), (low, half))
         )
-        self.stem = conv(STEM, width // 2, 1, norm=norm)
-        self.fine = conv(width + width // 2, width // 2, 3, norm=norm)
-        self.out = nn.Conv2d(width // 2, 2, 3, padding=1)
-        last = nn.Linear(width, 2)
-        self.scale = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), last)
+        self.up = nn.ModuleList(conv(width, width, 3, norm=norm) for width in (middle, low))
+        self.stem = conv(STEM, half, 1, norm=norm)
+        self.fine = conv(half, half, 3, norm=norm)
+        self.out = nn.Conv2d(half, 2, 3, padding=1)
+        last = nn.Linear(high, 2)
+        features = high + low
+        self.scale = nn.Sequential(nn.Linear(features, high), nn.ReLU(), last)
         for layer in (self.out, last):
             nn.init.normal_(layer.weight, std=0.01)
         nn.init.constant_(self.out.bias, 0.0)  # type: ignore[arg-type]  # it has one
         nn.init.constant_(last.bias, 0.0)
         self.usual: Tensor
         self.unlike: Tensor
-        self.register_buffer("usual", torch.zeros(2 * width))
-        self.register_buffer("unlike", torch.zeros(2 * width, 2 * width))
+        self.register_buffer("usual", torch.zeros(features))
+        self.register_buffer("unlike", torch.zeros(features, features))
 
     def forward(
         self, stem: Tensor, maps: tuple[Tensor, ...], pyramid: tuple[Tensor, ...]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Log depth (B, 1, H/4, W/4), log error scale, likewise, and features of the whole view
-        (B, 2 width)."""
-        levels = [torch.cat(pair, 1) for pair in zip(maps, pyramid, strict=True)]
-        coarse = self.lateral[2](levels[2]) + self.context(levels[2])
-        x = self.lateral[1](levels[1]) + enlarged(coarse, levels[1])
-        x = self.fuse(self.lateral[0](levels[0]) + enlarged(x, levels[0]))
-        pooled = torch.cat([coarse.mean((2, 3)), x.mean((2, 3))], 1)
+        (B, widths 32 + 8)."""
+        low, middle, high = (
+            layer(torch.cat(pair, 1))
+            for layer, pair in zip(self.lateral, zip(maps, pyramid, strict=True), strict=True)
+        )
+        middle = middle + self.down[0](low)
+        high = high + self.down[1](middle)
+        high = high + self.deep(high)
+        middle = self.up[0](middle + enlarged(self.narrow[0](high), middle))
+        low = self.up[1](low + enlarged(self.narrow[1](middle), low))
+        pooled = torch.cat([high.mean((2, 3)), low.mean((2, 3))], 1)
         scene = self.scale(pooled)[..., None, None]
-        x = self.fine(torch.cat([enlarged(x, stem), self.stem(stem)], 1))
+        x = self.fine(self.stem(stem) + enlarged(self.narrow[2](low), stem))
         log_depth, log_error = (self.out(x) + scene).chunk(2, 1)
         return log_depth + LOG_DEPTH, log_error - 1, pooled
 
