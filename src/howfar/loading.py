@@ -92,7 +92,7 @@ def load(
     return Ranger(
         detector=finder,
         depth=ranging,
-        joint=finder if both and join == Join.PARALLEL else None,
+        joint=ranging if both and join == Join.PARALLEL else None,
         semantic=labels,
         join=Join(join),
         both=Alternating() if count > 1 else lambda first, second: (first(), second()),

@@ -35,6 +35,7 @@ def test_a_student_learns_from_three_teachers(shared_data, shared_models, tmp_pa
         *("--data", "synthetic:indoor?count=3&size=96x72@0.3", "--out", str(tmp_path / "run")),
         *("--start", str(shared_models / "nanodet_plus_m_416.onnx"), "--set", "warmup_batches=2"),
         *("--val", "rooms=synthetic:indoor?count=2&seed=9&size=96x72", "--set", "batch=8"),
+        "--labels",
     ]
     runner = CliRunner()
     result = runner.invoke(app, [*command, "--epochs", "1"], catch_exceptions=False)
@@ -52,3 +53,4 @@ def test_a_student_learns_from_three_teachers(shared_data, shared_models, tmp_pa
     record = json.loads(found.stdout)
     assert record["join"] == "joint"
     assert record["depth"]["kind"] == "metric"
+    assert record["semantics"]["classes"]

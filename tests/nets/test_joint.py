@@ -9,9 +9,16 @@ from howfar.nets.joint import LOG_ERROR, SIZES, joint
 
 def test_sizes_fall_out_of_one_builder():
     counts = {size: sum(p.numel() for p in joint(size).parameters()) for size in SIZES}
-    assert counts == {"n": 403556, "s": 1361896, "m": 2783460}
+    assert counts == {"n": 690500, "s": 2602024, "m": 4716116}
     with pytest.raises(UsageError, match="xxl"):
         joint("xxl")
+
+
+def test_the_semantic_head_is_optional():
+    net = joint("n", classes=3, labels=5).eval()
+    with torch.no_grad():
+        assert net(picture(64, 96))["semantics"].shape == (1, 5, 8, 12)
+        assert "semantics" not in joint("n", classes=3).eval()(picture(64, 96))
 
 
 def test_outputs():

@@ -53,6 +53,10 @@ def distill(
     freeze_detector: Annotated[
         bool, typer.Option("--freeze-detector", help="Only depth is learned.")
     ] = False,
+    labels: Annotated[
+        bool,
+        typer.Option("--labels", help="Also learn the labels of pixels that your data hold."),
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/distill"),
     settings: Annotated[
         list[str] | None,
@@ -110,6 +114,7 @@ def distill(
         relative=None if relative == "none" else relative,
         start=start,
         freeze=freeze_detector,
+        labels=labels,
         settings=[*changes, *(settings or [])],
         views=views,
         judges={name: open_dataset(address) for name, address in map(_named, val or [])},

@@ -19,14 +19,16 @@ from howfar.data.scene import Scene
 from howfar.distill.mixture import Mixture
 from howfar.distill.survey import Kind
 from howfar.distill.teachers import Teacher
-from howfar.distill.views import STRIDE, View, make_view
+from howfar.distill.views import LABEL_STRIDE, STRIDE, View, make_view
 from howfar.errors import UsageError
 from howfar.losses import matching
+from howfar.losses.segmentation import cross_entropy
 from howfar.models.card import Decoder, ModelCard
 from howfar.models.classes import COCO80
 from howfar.nets.joint import CANONICAL_FOCAL
 from howfar.nets.nanodet import BINS
 from howfar.train.detection import validate_detector
+from howfar.train.objectives import NO_LABEL
 from howfar.train.recipe import Recipe
 from howfar.train.task import Draw, Outputs
 from howfar.train.validate import validate
@@ -47,6 +49,7 @@ class Weights:
     sizes: float = 0.2
     scores: float = 1.0
     distributions: float = 0.25
+    labels: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,7 @@ class ViewBatch:
         priors: (N, 8): number of the view, then a row of `View.priors`.
         metric: (B,) weight of the metric teacher; 0 where it is not asked.
         relative: (B,) that of the relative teacher.
+        labels: (B, S/8, S/8) int64 classes of pixels, 255 unknown; None without a semantic head.
         ids: of the samples.
     """
 
@@ -68,12 +72,15 @@ class ViewBatch:
     priors: Tensor
     metric: Tensor
     relative: Tensor
+    labels: Tensor | None
     ids: tuple[str, ...]
 
     def to(self, place: torch.device) -> ViewBatch:
         """The batch on a device."""
         named = ("images", "log_depth", "valid", "priors", "metric", "relative")
-        return replace(self, **{name: getattr(self, name).to(place) for name in named})
+        moved = {name: getattr(self, name).to(place) for name in named}
+        labels = None if self.labels is None else self.labels.to(place)
+        return replace(self, **moved, labels=labels)
 
 
 @dataclass(eq=False)
@@ -87,6 +94,7 @@ class Lesson:
         metric: teaches metric depth of indoor pictures, or None.
         relative: teaches depth of roads up to scale and shift, or None.
         weights: of the parts of the loss.
+        labels: names of the pixel classes that a student with a semantic head learns from truth.
         judges: data by which checkpoints are chosen: name -> data with depth or boxes.
         card: of the student.
     """
@@ -97,10 +105,12 @@ class Lesson:
     metric: Teacher | None = None
     relative: Teacher | None = None
     weights: Weights = field(default_factory=Weights)
+    labels: tuple[str, ...] = ()
     judges: Mapping[str, Dataset] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.card = joint_card(self.recipe.name, self.recipe.preprocess)
+        card = joint_card(self.recipe.name, self.recipe.preprocess)
+        self.card = replace(card, labels=self.labels)
         if self.relative is not None and self.relative.card.depth_kind is DepthKind.METRIC:
             raise UsageError(f"{self.relative.card.name}: is metric; give it as --depth")
         if self.detector is not None and self.detector.card.decoder is not Decoder.NANODET_PLUS:
@@ -110,8 +120,10 @@ class Lesson:
             )
 
     def scene(self, sample: Sample) -> Scene:
-        """The picture and its depth."""
-        return Scene.from_sample(replace(sample, boxes=None, labels=(), **_NO_BOXES), ())
+        """The picture and its depth; its pixel labels where they are learned."""
+        bare = replace(sample, boxes=None, labels=(), **_NO_BOXES)
+        known = sample.semantics is not None and sample.semantics.class_names == self.labels
+        return Scene.from_sample(replace(bare, semantics=sample.semantics if known else None), ())
 
     def example(self, index: int, draw: Draw, rng: np.random.Generator) -> View:
         """A random view of picture `index` of the mixture."""
@@ -128,6 +140,12 @@ class Lesson:
             np.column_stack([np.full(len(v.priors), i), v.priors]) for i, v in enumerate(examples)
         ]
         priors = torch.from_numpy(np.concatenate(rows).astype(np.float32))
+        labels = None
+        if self.labels:
+            cells = self.recipe.preprocess.width // LABEL_STRIDE
+            none = np.full((cells, cells), NO_LABEL, np.uint8)
+            rows_of = [none if v.labels is None else v.labels for v in examples]
+            labels = torch.from_numpy(np.stack(rows_of)).long()
         trust = [v.trust if v.kind is Kind.INDOOR else 0.0 for v in examples]
         road = [float(v.kind is Kind.ROAD) for v in examples]
         return ViewBatch(
@@ -137,6 +155,7 @@ class Lesson:
             priors,
             torch.tensor(trust),
             torch.tensor(road),
+            labels,
             tuple(ids),
         )
 
@@ -150,6 +169,9 @@ class Lesson:
         loss = loss + weights.gradient * matching.log_gradient(u, batch.log_depth, batch.valid, one)
         loss = loss + weights.sizes * self._sizes(u, batch.priors)
         loss = loss + self._depth_teachers(u, s, batch, size)
+        if batch.labels is not None:
+            part = cross_entropy(outputs["semantics"], batch.labels, ignore=NO_LABEL)
+            loss = loss + weights.labels * part
         if self.detector is not None:
             loss = loss + self._boxes(outputs["detections"], self.detector(views_of(batch.images)))
         return loss
@@ -200,7 +222,9 @@ class Lesson:
         errors = []
         for name, judge in self.judges.items():
             if judge[0].depth is not None:
-                found = validate(module, self.card, self.recipe, judge, limit)
+                labelled = judge[0].semantics is not None
+                card = self.card if labelled else replace(self.card, labels=())
+                found = validate(module, card, self.recipe, judge, limit)
                 errors.append(found["abs_rel"])
                 scores[f"abs_rel_{name}"] = found["abs_rel"]
             else:
@@ -212,7 +236,7 @@ class Lesson:
 _NO_BOXES: dict[str, Any] = dict.fromkeys(
     (
         *("scores", "occlusion", "truncation", "ignore", "crowd", "difficult", "areas", "boxes3d"),
-        *("instance_ids", "semantics"),
+        "instance_ids",
     )
 )
 

@@ -80,6 +80,8 @@ class DistillJob:
         views: of an epoch.
         judges: data by which the best weights are chosen, by name.
         weights: of the parts of the loss.
+        labels: the student gets a semantic head and learns the pixel labels of the first source
+            that holds any.
         surveys: folder in which surveys are kept; None: `folder`.
         resume, max_minutes, save_every, workers, cpu: as of `howfar.train.loop.Job`.
     """
@@ -95,6 +97,7 @@ class DistillJob:
     views: int = 6000
     judges: Mapping[str, Dataset] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
+    labels: bool = False
     surveys: Path | None = None
     resume: bool = False
     max_minutes: float | None = None
@@ -119,10 +122,14 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
         raise UsageError(f"net is {recipe.net!r}; distill teaches joint networks")
     models = {name: find_model(name) for name in (job.detector, job.depth, job.relative) if name}
     mixture = Mixture(sources(job, models, told), job.views)
+    labels = pixel_labels(mixture) if job.labels else ()
+    if labels:
+        options = {**recipe.net_options, "labels": len(labels)}
+        recipe = replace(recipe, net_options=options)
     first = next(iter(job.judges.values()), None)
 
     def prepare(module: nn.Module) -> Lesson:
-        return _prepared(module, job, recipe, mixture, models)
+        return _prepared(module, job, recipe, mixture, models, labels)
 
     started = job.start if job.start is not None and job.start.suffix != ".onnx" else None
     fresh = not (job.folder / "last.pt").exists()
@@ -151,6 +158,7 @@ def _prepared(
     recipe: Recipe,
     mixture: Mixture,
     models: Mapping[str, LocalModel],
+    labels: tuple[str, ...],
 ) -> Lesson:
     """The lesson, with the student at its start."""
     if not isinstance(module, Joint):
@@ -168,6 +176,7 @@ def _prepared(
         Teacher(models[job.depth], Task.DEPTH) if job.depth else None,
         Teacher(models[job.relative], Task.DEPTH) if job.relative else None,
         job.weights,
+        labels,
         job.judges,
     )
 
@@ -199,6 +208,17 @@ def teaches(finding: Finding, kind: Kind | None) -> bool:
     if kind is not None and finding.kind is not kind:
         return False
     return finding.kind is not Kind.INDOOR or finding.trust >= TRUSTED
+
+
+def pixel_labels(mixture: Mixture) -> tuple[str, ...]:
+    """Names of the pixel classes of the first source that has any; raises `UsageError`."""
+    for source in mixture.sources:
+        semantics = source.data[0].semantics
+        if semantics is not None:
+            return semantics.class_names
+    raise UsageError(
+        "labels: none of the data holds labels of pixels; add some, such as synthetic:mixed@0.2"
+    )
 
 
 def part(data: Dataset, numbers: Sequence[int] | range) -> Dataset:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from howfar.core.boxes import FloatArray
 from howfar.core.depth import BoolArray
@@ -21,6 +22,7 @@ from howfar.nets.joint import CANONICAL_FOCAL
 
 STRIDE = 4
 """Of the student's depth."""
+LABEL_STRIDE = 8
 SPARSE = 0.25
 """Truth that fills less of a picture comes from lidar."""
 ASPECT_SPREAD = 0.25
@@ -44,6 +46,7 @@ class View:
             weight.
         kind: of the picture, None where the truth alone teaches.
         trust: weight of the metric teacher.
+        labels: (S/8, S/8) uint8 class of each pixel, 255 unknown; None without such truth.
     """
 
     image: np.ndarray
@@ -52,6 +55,7 @@ class View:
     priors: FloatArray
     kind: Kind | None
     trust: float
+    labels: npt.NDArray[np.uint8] | None = None
 
 
 def make_view(
@@ -87,7 +91,11 @@ def make_view(
         scene = _recoloured(steps.random_flip(scene, rng), rng)
     log_depth, valid = canonical(scene, size // STRIDE)
     priors = _priors(scene, classes) if kind in (Kind.ROAD, Kind.OTHER) else _no_priors()
-    return View(scene.image, log_depth, valid, priors, kind, finding.trust if finding else 0.0)
+    trust = finding.trust if finding else 0.0
+    labels = scene.semantics
+    if labels is not None:
+        labels = resize(labels, size // LABEL_STRIDE, size // LABEL_STRIDE, "nearest")
+    return View(scene.image, log_depth, valid, priors, kind, trust, labels)
 
 
 def _cut(scene: Scene, kind: Kind | None, rng: np.random.Generator) -> Scene:

@@ -71,6 +71,7 @@ class ModelCard:
         classes: class names of a detector or a semantic network, or of the labels that a depth
             network gives as a second output, `semantics`. `coco80` and `coco91` may stand for
             those lists in a file.
+        labels: names of the pixel classes of a joint network with a semantic head.
         outputs: tensor name for each output that the decoder wants, where the names in the file
             are not the usual ones.
         activation: `sigmoid` or `softmax`, for DETR layouts: how logits become scores. With
@@ -99,6 +100,7 @@ class ModelCard:
     decoder: Decoder
     preprocess: Preprocess
     classes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict, hash=False)
     activation: str = "sigmoid"
     first_class: int = 0
@@ -129,6 +131,7 @@ class ModelCard:
                 )
             classes = NAMED_CLASSES[classes]
         object.__setattr__(self, "classes", tuple(classes))
+        object.__setattr__(self, "labels", tuple(self.labels))
         if self.task is not Task.DEPTH and not self.classes:
             raise CardError(f"card {self.name!r}: a {self.task} network needs its classes")
         if self.task in (Task.DEPTH, Task.JOINT):
@@ -176,7 +179,7 @@ class ModelCard:
         """Whether the network can be used for a task; a depth network may label pixels as well, and
         a joint one finds objects and estimates depth."""
         if self.task is Task.JOINT:
-            return task is not Task.SEMANTIC
+            return task is not Task.SEMANTIC or bool(self.labels)
         labels = self.task is Task.DEPTH and bool(self.classes)
         return self.task is task or (labels and task is Task.SEMANTIC)
 

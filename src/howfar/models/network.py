@@ -279,17 +279,19 @@ class Network:
         self._expect(Task.SEMANTIC)
         outputs, place = self.forward(image)
         role = "logits" if self.card.task is Task.SEMANTIC else "semantics"
-        name = self.card.outputs.get(role, next(iter(outputs)))
+        usual = "semantics" if self.card.task is Task.JOINT else next(iter(outputs))
+        name = self.card.outputs.get(role, usual)
         if name not in outputs:
             raise CardError(f"{self.card.name}: no output {name!r}; it has {', '.join(outputs)}")
+        names = self.card.labels or self.card.classes
         logits = np.asarray(outputs[name], np.float32)
-        if logits.ndim != 4 or logits.shape[:2] != (1, len(self.card.classes)):
+        if logits.ndim != 4 or logits.shape[:2] != (1, len(names)):
             raise CardError(
                 f"{self.card.name}: semantic output of shape {logits.shape} does not fit "
-                f"{len(self.card.classes)} classes"
+                f"{len(names)} classes"
             )
-        small = LabelMap.from_logits(logits[0], self.card.classes)
-        return LabelMap(place.labels_to_image(small.labels), self.card.classes)
+        small = LabelMap.from_logits(logits[0], names)
+        return LabelMap(place.labels_to_image(small.labels), names)
 
     def _expect(self, task: Task) -> None:
         if not self.card.serves(task):

@@ -89,9 +89,9 @@ class DepthBranch(nn.Module):
 
     def forward(
         self, stem: Tensor, maps: tuple[Tensor, ...], pyramid: tuple[Tensor, ...]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Log depth (B, 1, H/4, W/4), log error scale, likewise, and features of the whole view
-        (B, widths 32 + 8)."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Log depth (B, 1, H/4, W/4), log error scale, likewise, features of the whole view
+        (B, F), and those at stride 8 (B, widths[0], H/8, W/8)."""
         low, middle, high = (
             layer(torch.cat(pair, 1))
             for layer, pair in zip(self.lateral, zip(maps, pyramid, strict=True), strict=True)
@@ -105,7 +105,7 @@ class DepthBranch(nn.Module):
         scene = self.scale(pooled)[..., None, None]
         x = self.fine(self.stem(stem) + enlarged(self.narrow[2](low), stem))
         log_depth, log_error = (self.out(x) + scene).chunk(2, 1)
-        return log_depth + LOG_DEPTH, log_error - 1, pooled
+        return log_depth + LOG_DEPTH, log_error - 1, pooled, low
 
     def novelty(self, pooled: Tensor) -> Tensor:
         """(B, 1) Mahalanobis distance of a view's features from those of training, in units that
@@ -120,24 +120,29 @@ class Joint(nn.Module):
     Gives {"detections": (B, P, classes + 32) in the layout of NanoDet-Plus: class scores 0..1 and
     distribution logits (in training: class logits); "log_depth": (B, 1, H/4, W/4) logarithm of
     canonical metres; "log_error": likewise, the logarithm of the scale b of the Laplace
-    distribution of its error; "novelty": (B, 1), see `DepthBranch.novelty`}.
+    distribution of its error; "novelty": (B, 1), see `DepthBranch.novelty`;
+    with `labels`, "semantics": (B, labels, H/8, W/8) logits}.
 
     Args:
         size: key of `SIZES`.
         classes: that are detected.
         norm: batch norms in encoder, pyramid and detection head; off for weights into which they
             are folded.
+        labels: classes of pixels that the optional semantic head tells apart; 0: no such head.
     """
 
     input_size = InputSize(32)
 
-    def __init__(self, size: str = "s", classes: int = 80, norm: bool = True) -> None:
+    def __init__(
+        self, size: str = "s", classes: int = 80, norm: bool = True, labels: int = 0
+    ) -> None:
         super().__init__()
         widths, pyramid, branch = SIZES[size]
         self.encoder = ShuffleNet(widths, norm)
         self.pyramid = GhostPan(widths, pyramid, norm)
         self.head = NanoDetHead(pyramid, classes, norm)
         self.depth = DepthBranch(widths, pyramid, branch)
+        self.semantics = nn.Conv2d(branch[0], labels, 3, padding=1) if labels else None
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) pictures, sides multiples of 32."""
@@ -148,13 +153,14 @@ class Joint(nn.Module):
         if not self.training:
             count = self.head.classes
             rows = torch.cat([rows[..., :count].sigmoid(), rows[..., count:]], 2)
-        log_depth, log_error, pooled = self.depth(stem, tuple(maps), pyramid[:3])
-        return {
+        log_depth, log_error, pooled, fine = self.depth(stem, tuple(maps), pyramid[:3])
+        found = {
             "detections": rows,
             "log_depth": log_depth,
             "log_error": functional.hardtanh(log_error, *LOG_ERROR),
             "novelty": self.depth.novelty(pooled),
         }
+        return found if self.semantics is None else {**found, "semantics": self.semantics(fine)}
 
     @property
     def detector(self) -> tuple[nn.Module, ...]:
@@ -166,8 +172,8 @@ class Joint(nn.Module):
         pour(self.encoder, self.pyramid, self.head, path)
 
 
-def joint(size: str = "s", classes: int = 80, norm: bool = True) -> Joint:
+def joint(size: str = "s", classes: int = 80, norm: bool = True, labels: int = 0) -> Joint:
     """`howfar-n`, `howfar-s` or `howfar-m`; raises `UsageError` for other sizes."""
     if size not in SIZES:
         raise UsageError(f"joint networks have the sizes {', '.join(SIZES)}, not {size!r}")
-    return Joint(size, classes, norm)
+    return Joint(size, classes, norm, labels)
