@@ -8,6 +8,7 @@ from howfar.distill.conformal import (
     held,
     learn_novelty,
     measure_blocks,
+    pooled,
 )
 from howfar.errors import UsageError
 from howfar.nets.joint import CANONICAL_FOCAL, joint
@@ -37,9 +38,17 @@ def test_few_blocks_give_few_bins():
 def test_blocks_of_a_wall(walls):
     student = joint("n").eval()
     found = measure_blocks(student, walls, 64)
-    assert len(found.error) == len(walls) * 4  # 16x16 cells in blocks of 8
+    assert len(found.error) == len(walls) * 256  # 16x16 cells, each a block
     wanted = np.log(3.0 * CANONICAL_FOCAL * 64 / 50)
     assert found.error.max() < abs(wanted - 0.7) + 0.5
+
+
+def test_every_group_weighs_the_same():
+    few, many = blocks(50, 0), blocks(400, 1, wrong=4.0)
+    both = pooled([few, many])
+    assert len(both.error) == len(both.log_scale) == 800
+    assert set(both.error[:400]) == set(few.error)
+    np.testing.assert_array_equal(both.error[400:], many.error)
 
 
 def test_pictures_without_depth_cannot_calibrate(pictures):

@@ -8,6 +8,7 @@ from howfar.cli import app
 from howfar.distill.run import parse_pictures
 from howfar.distill.survey import Kind
 from howfar.errors import UsageError
+from howfar.nets.checkpoint import load_checkpoint
 
 
 def test_sources_as_text():
@@ -35,7 +36,7 @@ def test_a_student_learns_from_three_teachers(shared_data, shared_models, tmp_pa
         *("--data", "synthetic:indoor?count=3&size=96x72@0.3", "--out", str(tmp_path / "run")),
         *("--start", str(shared_models / "nanodet_plus_m_416.onnx"), "--set", "warmup_batches=2"),
         *("--val", "rooms=synthetic:indoor?count=2&seed=9&size=96x72", "--set", "batch=8"),
-        "--labels",
+        *("--labels", "--calibrate", "rooms=synthetic:indoor?count=4&seed=5&size=96x72"),
     ]
     runner = CliRunner()
     result = runner.invoke(app, [*command, "--epochs", "1"], catch_exceptions=False)
@@ -53,4 +54,6 @@ def test_a_student_learns_from_three_teachers(shared_data, shared_models, tmp_pa
     record = json.loads(found.stdout)
     assert record["join"] == "joint"
     assert record["depth"]["kind"] == "metric"
-    assert record["semantics"]["classes"]
+    assert record["domain"] in ("familiar", "unfamiliar")
+    assert load_checkpoint(best).card.interval_level == 0.8
+    assert sum(record["semantics"].values()) == pytest.approx(1)

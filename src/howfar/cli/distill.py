@@ -29,6 +29,15 @@ def distill(
             metavar="NAME=ADDRESS", help="What decides which weights are best. Several times."
         ),
     ] = None,
+    held: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--calibrate",
+            metavar="NAME=ADDRESS",
+            help="Pictures with depth, held back, on which the intervals of distances are "
+            "calibrated in the end. Several times.",
+        ),
+    ] = None,
     size: Annotated[str, typer.Option(help="Of the student: n, s or m.")] = "s",
     imgsz: Annotated[
         int, typer.Option(min=64, help="Side of its views in pixels, a multiple of 32.")
@@ -118,6 +127,7 @@ def distill(
         settings=[*changes, *(settings or [])],
         views=views,
         judges={name: open_dataset(address) for name, address in map(_named, val or [])},
+        held={name: open_dataset(address) for name, address in map(_named, held or [])},
         resume=resume,
         max_minutes=max_minutes,
         workers=workers,
@@ -140,5 +150,5 @@ def distill(
 def _named(text: str) -> tuple[str, str]:
     name, equals, address = text.partition("=")
     if not equals or not name or ":" in name:
-        raise UsageError(f"val {text!r}: write NAME=ADDRESS, such as road=rgbd:~/road?unit=kitti")
+        raise UsageError(f"{text!r}: write NAME=ADDRESS, such as road=rgbd:~/road?unit=kitti")
     return name, address

@@ -8,7 +8,7 @@ pixels, because the pixels of one surface err together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +21,9 @@ from howfar.data.dataset import Dataset
 from howfar.data.scene import Scene
 from howfar.distill.views import make_view
 from howfar.errors import UsageError
+from howfar.metrics.blocks import block_medians
 from howfar.nets.joint import Joint
 
-BLOCK = 8
-"""Side of a block in cells of the depth map."""
-LEAST = 4
-"""Least known cells of a block."""
 FAMILIAR = 0.99
 """Share of the training views that count as familiar."""
 RIDGE = 1e-3
@@ -51,11 +48,22 @@ def measure_blocks(student: Joint, data: Dataset, size: int) -> Blocks:
 
     Raises `UsageError` where no block has a known depth.
     """
-    rows = [row for view in _seen(student, data, size) for row in _rows(*view)]
-    if not rows:
+    rows = [block_medians(valid, u, s, truth) for u, s, truth, valid in _seen(student, data, size)]
+    u, s, truth = np.concatenate([np.zeros((0, 3)), *rows]).astype(np.float32).T
+    if not len(u):
         raise UsageError(f"{data.name}: no depth to calibrate by; it needs depth and cameras")
-    table = np.array(rows, np.float32)
-    return Blocks(table[:, 0], table[:, 1])
+    return Blocks(s, np.abs(u - truth))
+
+
+def pooled(groups: Sequence[Blocks]) -> Blocks:
+    """Blocks of several data sets, or cameras, with the same weight for each: those of small ones
+    are repeated."""
+    count = max(len(group.error) for group in groups)
+    picks = [np.linspace(0, len(group.error) - 1e-6, count).astype(int) for group in groups]
+    return Blocks(
+        np.concatenate([g.log_scale[i] for g, i in zip(groups, picks, strict=True)]),
+        np.concatenate([g.error[i] for g, i in zip(groups, picks, strict=True)]),
+    )
 
 
 def _seen(
@@ -73,19 +81,6 @@ def _seen(
             found = student(normalised(np.stack([view.image])))
         u, s = found["log_depth"][0, 0].numpy(), found["log_error"][0, 0].numpy()
         yield u, s, view.log_depth, view.valid
-
-
-def _rows(
-    u: FloatArray, s: FloatArray, truth: FloatArray, valid: BoolArray
-) -> Iterator[tuple[float, float]]:
-    height, width = u.shape
-    for top in range(0, height, BLOCK):
-        for left in range(0, width, BLOCK):
-            cut = np.s_[top : top + BLOCK, left : left + BLOCK]
-            known = valid[cut]
-            if known.sum() >= LEAST:
-                gap = np.median(u[cut][known]) - np.median(truth[cut][known])
-                yield float(np.median(s[cut][known])), abs(float(gap))
 
 
 def conformal_factors(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from torch import nn
 from howfar.core.preprocess import Preprocess
 from howfar.data.address import open_dataset
 from howfar.data.dataset import Dataset, Records
+from howfar.distill.conformal import measure_blocks
+from howfar.distill.finish import finish, student_of
 from howfar.distill.lesson import MEAN, STD, Lesson, Weights
 from howfar.distill.mixture import Mixture, Source
 from howfar.distill.survey import Finding, Kind, survey
@@ -19,8 +22,9 @@ from howfar.errors import UsageError
 from howfar.loading import load_network
 from howfar.models.card import Task
 from howfar.models.store import LocalModel, find_model
+from howfar.nets.checkpoint import load_checkpoint, save_checkpoint
 from howfar.nets.joint import Joint
-from howfar.train.loop import Job, State, Tick, train
+from howfar.train.loop import BEST, Job, State, Tick, train
 from howfar.train.recipe import Recipe, overridden
 
 TRUSTED = 0.2
@@ -82,6 +86,8 @@ class DistillJob:
         weights: of the parts of the loss.
         labels: the student gets a semantic head and learns the pixel labels of the first source
             that holds any.
+        held: pictures with depth and cameras, held back from training, by which the intervals are
+            calibrated, by name; none: the student gives no intervals.
         surveys: folder in which surveys are kept; None: `folder`.
         resume, max_minutes, save_every, workers, cpu: as of `howfar.train.loop.Job`.
     """
@@ -98,6 +104,7 @@ class DistillJob:
     judges: Mapping[str, Dataset] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
     labels: bool = False
+    held: Mapping[str, Dataset] = field(default_factory=dict)
     surveys: Path | None = None
     resume: bool = False
     max_minutes: float | None = None
@@ -133,7 +140,7 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
 
     started = job.start if job.start is not None and job.start.suffix != ".onnx" else None
     fresh = not (job.folder / "last.pt").exists()
-    return train(
+    state = train(
         Job(
             recipe,
             mixture,
@@ -150,6 +157,22 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
         ),
         tick,
     )
+    if job.held and state.epoch >= recipe.epochs and int(os.environ.get("RANK", "0")) == 0:
+        calibrate(job, mixture, told)
+    return state
+
+
+def calibrate(job: DistillJob, mixture: Mixture, told: Told | None) -> None:
+    """Put calibrated intervals into the best checkpoint of a run."""
+    best = job.folder / BEST
+    checkpoint = load_checkpoint(best)
+    student, size = student_of(checkpoint), checkpoint.card.preprocess.width
+    groups = []
+    for number, (name, data) in enumerate(job.held.items()):
+        if told is not None:
+            told(f"intervals on {name}", number, len(job.held))
+        groups.append(measure_blocks(student, data, size))
+    save_checkpoint(best, finish(checkpoint, mixture, groups))
 
 
 def _prepared(

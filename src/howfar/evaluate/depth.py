@@ -12,7 +12,14 @@ from howfar.core.depth import DepthKind, DepthMap
 from howfar.core.image import Image
 from howfar.data.sample import Sample
 from howfar.errors import UsageError
-from howfar.evaluate.depth_bins import LOG2_RATIOS, RangeBins, range_bins, range_table, ratio_counts
+from howfar.evaluate.depth_bins import (
+    LOG2_RATIOS,
+    RangeBins,
+    interval_table,
+    range_bins,
+    range_table,
+    ratio_counts,
+)
 from howfar.evaluate.flow import flow_disparity
 from howfar.evaluate.frames import Tally
 from howfar.evaluate.report import Report
@@ -20,12 +27,13 @@ from howfar.evaluate.systems import System
 from howfar.evaluate.variants import TRUTH
 from howfar.metrics.alignment import LEAST, Alignment, fit_alignment
 from howfar.metrics.apply import Counts, apply
+from howfar.metrics.blocks import depth_blocks
 from howfar.metrics.crops import nyu_hybrid_crop, nyu_hybrid_input
 from howfar.metrics.depth import Aggregation, DepthSums, aggregate_errors, depth_sums
 from howfar.metrics.protocols import Protocol, Task, find_protocol
 from howfar.metrics.published import published_rows
 from howfar.metrics.relative import OrderSums, order_sums, ssi_mae_error
-from howfar.metrics.sums import Mean
+from howfar.metrics.sums import Float64Array, Mean
 
 DEFAULT_PROTOCOLS = {
     "nyu-mat": "nyu-eigen",
@@ -67,6 +75,7 @@ class DepthPart:
     bins: RangeBins | None = None
     ratios: npt.NDArray[np.int64] | None = None
     order: OrderSums = field(default_factory=OrderSums)
+    blocks: Float64Array | None = None
     ssi: Mean = field(default_factory=Mean)
 
 
@@ -91,6 +100,8 @@ class DepthJudge:
         self._sums: list[DepthSums] = []
         self._counts: list[Counts] = []
         self._orders: list[dict[str, float]] = []
+        self._blocks: list[Float64Array] = []
+        self._levels: set[float | None] = set()
         self.bins: RangeBins | None = None
         self.ratios: npt.NDArray[np.int64] = np.zeros(len(LOG2_RATIOS) - 1, np.int64)
 
@@ -119,7 +130,8 @@ class DepthJudge:
         if isinstance(truth, str):
             return truth
         covers = "crop" if self.reads_hybrid_crop else "picture"
-        p, g, counts = apply(self.protocol, self.predict(sample), truth, covers)
+        prediction = self.predict(sample)
+        p, g, counts = apply(self.protocol, prediction, truth, covers)
         if not counts.truth:
             return "no pixel of the true depth lies inside the protocol's crop and range"
         if self.protocol.task is Task.ORDER:
@@ -131,7 +143,12 @@ class DepthJudge:
             clamped_high=counts.clamped_high,
         )
         ratios = ratio_counts(p, g)
-        return DepthPart(sample.id, counts, sums, range_bins(p, g), ratios)
+        blocks = None
+        if prediction.log_error is not None and prediction.is_metric:
+            self._levels.add(prediction.level)
+            small = truth.resized(prediction.width, prediction.height)
+            blocks = depth_blocks(prediction, small)
+        return DepthPart(sample.id, counts, sums, range_bins(p, g), ratios, blocks=blocks)
 
     def keep(self, part: DepthPart, index: int) -> None:
         """Add one sample."""
@@ -144,6 +161,8 @@ class DepthJudge:
             self._sums.append(part.sums)
             if part.bins is not None:
                 self.bins = part.bins if self.bins is None else self.bins + part.bins
+            if part.blocks is not None:
+                self._blocks.append(part.blocks)
             if part.ratios is not None:
                 self.ratios = self.ratios + part.ratios
         self.frames.append((part.frame, index, errors))
@@ -165,6 +184,9 @@ class DepthJudge:
             "clamped_high": sum(c.clamped_high for c in self._counts),
         }
         tables = {} if self.bins is None else {"range": range_table(self.bins)}
+        rows = np.concatenate(self._blocks) if self._blocks else np.zeros((0, 3))
+        if len(rows):
+            tables["intervals"] = interval_table(rows, self._level())
         return Report(
             task="depth",
             system=self.system.name,
@@ -179,6 +201,12 @@ class DepthJudge:
             system_s=self.system.seconds,
             notes=(*_notes(protocol), *self._empty()),
         )
+
+    def _level(self) -> float:
+        (level,) = self._levels
+        if level is None:
+            raise UsageError(f"{self.system.name} gives intervals of no stated level")
+        return level
 
     def _empty(self) -> tuple[str, ...]:
         count = sum(not part.pixels for part in self._sums)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from howfar.evaluate.tables import Table, table_of
+from howfar.metrics.blocks import GRID, block_scores
 from howfar.metrics.sums import Float64Array, ratio
 
 RANGE_EDGES_M = (0.0, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0, 80.0)
@@ -61,6 +62,16 @@ def range_table(bins: RangeBins) -> Table:
             "delta1": ratio(bins.within1[i], bins.pixels[i]),
         }
     return table_of("by true depth, all pixels together", rows, "range")
+
+
+def interval_table(rows: Float64Array, level: float) -> Table:
+    """Do the intervals of blocks (see `howfar.metrics.blocks.depth_blocks`) hold the truth."""
+    note = (
+        f"Of {GRID}x{GRID} blocks a picture; intervals of level {level:.0%} should cover that "
+        "share. Winkler: less is better, in m; of our intervals, and of the best ones of a "
+        "constant factor or a constant width. Rank correlation: of width and error."
+    )
+    return table_of("intervals", {"blocks": asdict(block_scores(rows, level))}, "", note)
 
 
 def ratio_counts(p: Float64Array, g: Float64Array) -> npt.NDArray[np.int64]:
