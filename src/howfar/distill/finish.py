@@ -60,7 +60,7 @@ def usual_views(mixture: Mixture, size: int, count: int) -> Tensor:
     rng = np.random.default_rng(0)
     views = []
     for index in np.linspace(0, len(mixture) - 1, min(count, len(mixture))).astype(int).tolist():
-        sample = replace(mixture[index], boxes=None, labels=())
+        sample = mixture[index]
         bare = Scene(image=sample.image.pixels, camera=sample.camera)
         for plain in (True, False):
             view = make_view(bare, mixture.finding(index), COCO80, size, rng, plain)
