@@ -31,10 +31,18 @@ from howfar.nets.files import open_weights
 from howfar.runtimes.onnx import OnnxRuntime
 from howfar.runtimes.torch import INPUT, TorchRuntime
 
-PRECISIONS = {"fp32": "float32", "fp16": "float16", "int8": "int8"}
+PRECISIONS = {
+    "fp32": "float32",
+    "fp16-weights": "float32",
+    "fp16": "float16",
+    "int8": "int8",
+}
+"""Arithmetic of each kind of file."""
 TOLERANCE = 1e-3
 """Largest difference between PyTorch and the fp32 file, as a share of the largest output."""
 OPSET = 18
+SMALL = 256
+"""Weights of fewer numbers stay float32."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,9 @@ def export_checkpoint(
     Args:
         checkpoint: file of `howfar train`, or of others that `open_weights` reads.
         out: ONNX file; it is whole or not there.
-        precision: `fp32`; `fp16`: weights and arithmetic, inputs and outputs stay float32; `int8`:
-            static quantisation, weights per channel.
+        precision: `fp32`; `fp16-weights`: a file of half the size, whose weights become float32 as
+            it is loaded, so that it runs like `fp32`; `fp16`: weights and arithmetic, while inputs
+            and outputs stay float32; `int8`: static quantisation, weights per channel.
         images: pictures to compare on; for `int8` they also calibrate the ranges, so at least
             one is needed (some dozens are usual).
         imgsz: input size of the file in pixels, or (height, width), in place of the card's.
@@ -108,6 +117,8 @@ def export_checkpoint(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         graph = Path(folder) / "network.onnx"
         write_onnx(copy.deepcopy(module).half() if half else module, feeds[0], graph)
+        if precision == "fp16-weights":
+            halve_weights(graph)
         if precision == "int8":
             graph = to_int8(graph, feeds, keep_decoder=card.serves(Task.DETECT))
         difference = compare(module, graph, card, feeds)
@@ -131,18 +142,23 @@ class _Tuple(nn.Module):
     def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
         self.module, self.names = module, tuple(names)
-        self.dtype = next(module.parameters()).dtype
+        self.dtype = dtype_of(module)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         found = self.module(images.to(self.dtype))
         return tuple(found[name].float() for name in self.names)
 
 
+def dtype_of(module: nn.Module) -> torch.dtype:
+    """Precision of a module's weights; float32 for one without."""
+    return next((weight.dtype for weight in module.parameters()), torch.float32)
+
+
 def write_onnx(module: nn.Module, feed: npt.NDArray[np.float32], path: Path) -> None:
     """Write a module as ONNX with a batch of any size; outputs keep the names of its dictionary."""
     sample = torch.from_numpy(np.concatenate([feed, feed]))
     with torch.no_grad():
-        names = list(module.eval()(sample.to(next(module.parameters()).dtype)))
+        names = list(module.eval()(sample.to(dtype_of(module))))
     try:
         with _quiet():
             torch.onnx.export(
@@ -158,6 +174,26 @@ def write_onnx(module: nn.Module, feed: npt.NDArray[np.float32], path: Path) -> 
             )
     except Exception as error:  # the exporter's errors share no base
         raise ModelError(f"the network cannot be exported ({_first_line(error)})") from error
+
+
+def halve_weights(path: Path) -> None:
+    """Store the weights of a graph as float16, each with a cast that runtimes fold away when they
+    load it."""
+    model = onnx.load(path)
+    graph, casts = model.graph, []
+    for weights in graph.initializer:
+        values = onnx.numpy_helper.to_array(weights)
+        if values.dtype != np.float32 or values.size < SMALL:
+            continue
+        name = weights.name
+        weights.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(
+            onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, path)
 
 
 def to_int8(path: Path, feeds: Sequence[npt.NDArray[np.float32]], keep_decoder: bool) -> Path:

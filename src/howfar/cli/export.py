@@ -25,7 +25,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="The ONNX file. [default: beside the checkpoint]")
     ] = None,
-    precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32, fp16-weights, fp16 or int8.")] = "fp32",
     imgsz: Annotated[
         str | None, typer.Option(help="Input size of the file: 640, or 384x640 (height x width).")
     ] = None,

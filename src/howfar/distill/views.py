@@ -27,7 +27,7 @@ SPARSE = 0.25
 """Truth that fills less of a picture comes from lidar."""
 ASPECT_SPREAD = 0.25
 """Of the logarithm of a view's aspect ratio against its picture's."""
-WIDE = 0.3
+WIDE = 0.5
 """Share of road views that are as wide as a car camera's."""
 PRIOR_SIZES = ("person", "car", "bus", "truck", "motorcycle", "bicycle")
 PRIOR_SLACK = 0.35
@@ -104,7 +104,7 @@ def _cut(scene: Scene, kind: Kind | None, rng: np.random.Generator) -> Scene:
     aspect = float(np.exp(rng.normal(0, ASPECT_SPREAD)))
     roadlike = kind is Kind.ROAD or (kind is None and scene.width > 1.2 * scene.height)
     if roadlike and rng.random() < WIDE:
-        aspect *= float(rng.uniform(1.3, 2.2))
+        aspect *= float(rng.uniform(1.3, 2.6))
     zoom = float(np.exp(rng.uniform(0, np.log(2)))) if rng.random() < 0.7 else 1.0
     width = scene.width / zoom * min(aspect, 1)
     height = scene.height / zoom / max(aspect, 1)

@@ -16,8 +16,7 @@ from howfar.core.preprocess import Fit, Preprocess
 from howfar.models.card import Decoder, ModelCard
 from howfar.models.classes import COCO80, COCO91
 
-DEFAULT_DETECTOR = "nanodet-plus-m"
-DEFAULT_DEPTH = "fastdepth"
+DEFAULT_DETECTOR = DEFAULT_DEPTH = "howfar-s"
 """What `howfar predict` uses unless told; the one place that decides."""
 
 _GITHUB = "https://github.com"
@@ -91,6 +90,22 @@ _NANODET = ModelCard(
     licence="Apache-2.0",
     origin=f"{_GITHUB}/RangiLyu/nanodet",
     published="COCO val2017 AP .304 at 416",
+)
+
+_HOWFAR_S = ModelCard(
+    name="howfar-s",
+    decoder=Decoder.JOINT,
+    preprocess=replace(_NANODET.preprocess, width=320, height=320),
+    classes=COCO80,
+    depth_kind=DepthKind.METRIC,
+    depth_log=True,
+    focal_px=259.2,
+    interval_level=0.8,
+    interval_scales=(-1.735, -1.6, -1.476, -1.34, -1.206, -1.078, -0.921, -0.579),
+    interval_factors=(1.648, 2.01, 2.036, 1.848, 1.677, 1.644, 1.642, 1.387),
+    domain="rooms and roads by daylight",
+    licence="Apache-2.0",
+    origin="howfar distill; starts as NanoDet-Plus-m",
 )
 
 _FASTDEPTH = ModelCard(
@@ -186,6 +201,15 @@ _ULTRALYTICS = f"{_GITHUB}/ultralytics/assets/releases/download/v8.4.0"
 _DA2_RELEASE = f"{_GITHUB}/fabio-sim/Depth-Anything-ONNX/releases/download/v2.0.0"
 
 CATALOG: dict[str, Entry] = {
+    "howfar-s": Entry(
+        _HOWFAR_S,
+        (
+            Source(
+                "howfar-s.onnx",
+                "3f6906fd5881088c20fe26c534f0ce99e5578439c6e720a06b4230e8d6ba6900",
+            ),
+        ),
+    ),
     "nanodet-plus-m": Entry(
         _NANODET,
         (
