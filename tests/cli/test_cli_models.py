@@ -8,11 +8,13 @@ import pytest
 
 from howfar.models import store
 from howfar.models.card import SIDECAR_SUFFIX, ModelCard
-from howfar.models.catalog import CATALOG, DEFAULT_DETECTOR, Source
+from howfar.models.catalog import CATALOG, DEFAULT_DETECTOR, SHIPPED, Source
 from howfar.models.store import file_sha256
 
 BRING_YOUR_OWN = next(
-    name for name, entry in CATALOG.items() if not any(source.url for source in entry.sources)
+    name
+    for name, entry in CATALOG.items()
+    if name not in SHIPPED and not any(source.url for source in entry.sources)
 )
 TO_FETCH = next(
     name
@@ -60,6 +62,7 @@ def test_list_names_every_network(howfar, models_folder):
     for name, row in rows.items():
         assert row["task"] == CATALOG[name].card.task
         assert row["licence"] == CATALOG[name].card.licence
+    assert rows["howfar-s"]["where"] == "in the package"
     assert rows[BRING_YOUR_OWN]["where"] == "bring your own"
     assert rows[TO_FETCH]["where"] == "to fetch"
     assert rows[UNVERIFIED]["where"] == "to fetch, unverified"

@@ -60,7 +60,7 @@ def info(
     ] = False,
 ) -> None:
     """Show the card of a network: what it needs, what it gives, whose it is."""
-    from howfar.models.catalog import CATALOG
+    from howfar.models.catalog import CATALOG, SHIPPED
 
     entry = CATALOG.get(name)
     card = entry.card if entry else _card_of_file(name)
@@ -73,7 +73,8 @@ def info(
     if entry:
         typer.echo(f"{'where':14} {_where(name, entry)}")
         for source in entry.sources:
-            typer.echo(f"{'source':14} {source.url or 'bring your own: ' + source.filename}")
+            told = "in the package: " if name in SHIPPED else "bring your own: "
+            typer.echo(f"{'source':14} {source.url or told + source.filename}")
             typer.echo(f"{'  sha256':14} {source.sha256 or 'unverified'}")
 
 
@@ -129,14 +130,14 @@ def _for_each(names: list[str], job: object) -> None:
 
 
 def _where(name: str, entry: Entry) -> str:
-    from howfar.models.store import find_local
+    from howfar.models.store import EMBEDDED, find_local
 
     try:
         found = find_local(name)
     except ChecksumError:
         return "damaged: see `howfar models verify`"
     if found:
-        return str(found.path)
+        return "in the package" if found.path.parent == EMBEDDED else str(found.path)
     remote = [source for source in entry.sources if source.url]
     if not remote:
         return "bring your own"

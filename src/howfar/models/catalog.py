@@ -18,6 +18,8 @@ from howfar.models.classes import COCO80, COCO91
 
 DEFAULT_DETECTOR = DEFAULT_DEPTH = "howfar-s"
 """What `howfar predict` uses unless told; the one place that decides."""
+SHIPPED = ("howfar-s",)
+"""Networks that come with the package."""
 
 _GITHUB = "https://github.com"
 _HUGGING_FACE = "https://huggingface.co"
