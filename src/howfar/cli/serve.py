@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from howfar.cli.networks import ModelOption, detector_and_depth
+from howfar.cli.networks import NETWORKS, ImgszOption, ModelOption, detector_and_depth
 from howfar.cli.progress import DownloadBar, confirm_download, split_commas
 from howfar.errors import UsageError
 
 if TYPE_CHECKING:
     from howfar.pipeline import Ranger
 
-NETWORKS, ACCESS, LIMITS = "Networks", "Access", "Limits"
+ACCESS, LIMITS = "Access", "Limits"
 PACKAGES = {
     "fastapi": "fastapi",
     "uvicorn": "uvicorn",
@@ -46,10 +46,7 @@ def serve(
     join: Annotated[
         str, typer.Option(help="parallel, crop or mask.", rich_help_panel=NETWORKS)
     ] = "parallel",
-    imgsz: Annotated[
-        str | None,
-        typer.Option(help="Input size of the detector: 640 or 384x640.", rich_help_panel=NETWORKS),
-    ] = None,
+    imgsz: ImgszOption = None,
     camera: Annotated[
         Path | None,
         typer.Option(
