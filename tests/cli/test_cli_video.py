@@ -292,6 +292,36 @@ def test_a_stopped_run_leaves_a_video_that_plays(networks, tmp_path, number):
     assert json.loads(records[-1])["frame_index"] == len(frames) - 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("verb", "video"), [("predict", "annotated"), ("track", "tracked")])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_video_is_finished_waits_for_it(
+    networks, film, tmp_path, verb, video, number
+):
+    code = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from howfar.cli import main\n"
+        "from howfar.io.videofile import VideoWriter\n"
+        "close = VideoWriter.close\n"
+        "def late(self):\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "    close(self)\n"
+        "VideoWriter.close = late\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code, verb, *networks["metric"], film]
+    command += ["--save-dir", tmp_path / "out", "--format", "annotated,jsonl"]
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, timeout=120, env=dict(os.environ)
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.splitlines()[-1] == "howfar: stopped; the files hold what was done"
+    records = "results" if verb == "predict" else "film.tracked"
+    assert names_below(tmp_path / "out") == sorted([f"film.{video}.mp4", f"{records}.jsonl"])
+    assert len(read_back(tmp_path / "out" / f"film.{video}.mp4")) == 30
+    assert len((tmp_path / "out" / f"{records}.jsonl").read_text().splitlines()) == 30
+
+
 # -- how frames are worked on ---------------------------------------------------------------
 
 

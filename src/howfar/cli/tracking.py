@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from howfar.cli.predicting import named, sigterm_as_ctrl_c, with_bar
+from howfar.cli.predicting import named, with_bar
+from howfar.cli.stopping import Stops
 from howfar.errors import HowfarError, PictureError, UsageError
 
 if TYPE_CHECKING:
@@ -57,17 +59,13 @@ class TrackRun:
 
         failed = 0
         names = output_names([named(reel) for reel in reels])
-        for reel, name in zip(reels, names, strict=True):
-            try:
-                self._video(reel, name)
-            except UsageError:
-                raise
-            except KeyboardInterrupt:
-                typer.echo("howfar: stopped; the files hold what was done", err=True)
-                raise
-            except HowfarError as error:
-                failed += 1
-                typer.echo(f"howfar: error: {error}", err=True)
+        try:
+            with Stops() as stops:
+                for reel, name in zip(reels, names, strict=True):
+                    failed += not self._tried(reel, name, stops)
+        except KeyboardInterrupt:
+            typer.echo("howfar: stopped; the files hold what was done", err=True)
+            raise
         if self.formats:
             folder = str(self.folder).rstrip("/") + "/"
             words = f"{len(reels)} video{'s' * (len(reels) != 1)}"
@@ -75,7 +73,18 @@ class TrackRun:
             typer.echo(f"howfar: {words}; files in {folder}", err=True)
         return failed
 
-    def _video(self, reel: Reel, name: Path) -> None:
+    def _tried(self, reel: Reel, name: Path, stops: Stops) -> bool:
+        """Whether a video could be worked on, unless the call is wrong."""
+        try:
+            self._video(reel, name, stops)
+        except UsageError:
+            raise
+        except HowfarError as error:
+            typer.echo(f"howfar: error: {error}", err=True)
+            return False
+        return True
+
+    def _video(self, reel: Reel, name: Path, stops: Stops) -> None:
         """One video: decoding runs ahead of the networks, tracking and writing behind them."""
         from howfar.io.ahead import Behind
         from howfar.io.frames import Frames
@@ -90,7 +99,7 @@ class TrackRun:
         behind: Behind[Result] = Behind(following.add)
         start = time.perf_counter()
         try:
-            with frames, sigterm_as_ctrl_c():
+            with frames:
                 jobs = self.ranger.jobs(frames, lambda image: self.ranger.run(image, self.options))
                 for job in with_bar(jobs, frames, self.max_frames):
                     result = self._result(reel.name, job)
@@ -99,15 +108,15 @@ class TrackRun:
                     else:
                         behind.put(result)
         finally:
+            stops.finishing = True
             try:
-                behind.close()
+                with ExitStack() as ending:
+                    ending.callback(files.close)
+                    ending.callback(following.close)
+                    behind.close()
+                self._summary(reel.name, frames, files, following, time.perf_counter() - start)
             finally:
-                try:
-                    following.close()
-                finally:
-                    files.close()
-            seconds = time.perf_counter() - start
-            self._summary(reel.name, frames, files, following, seconds)
+                stops.finished()
         if frames.given and not following.frames:
             raise PictureError(f"{reel.name}: no frame could be worked on")
 
