@@ -124,6 +124,17 @@ def test_damaged_frames_are_counted_and_told(predict, tmp_path):
     assert ", 1 damaged" in answer.err
 
 
+@pytest.mark.parametrize("verb", ["predict", "track"])
+def test_damage_behind_max_frames_does_not_count(howfar, networks, tmp_path, verb):
+    path = write_video(tmp_path / "bad.avi", [HALVES] * 12, codec="mjpeg")
+    spoil(path, 4)
+    for most, damaged in ((4, False), (5, True)):
+        answer = howfar(verb, *networks["metric"], path, "--json", "--max-frames", most)
+        assert len(answer.records) == most
+        assert ("1 damaged" in answer.err) == damaged
+        assert ("Frame 4" in answer.err) == damaged
+
+
 def test_sound_that_is_lost_is_said(predict, tmp_path):
     path = write_video(tmp_path / "s.avi", [HALVES] * 5, codec="mjpeg", sound="pcm_s16le")
     answer = predict(path, "--save-dir", tmp_path / "out")

@@ -159,6 +159,16 @@ def test_a_damaged_frame_is_counted_told_and_passed_over(tmp_path, name, how):
     assert list(video.news) == ["Frame 7, at 0.28 s, is damaged: passed over."]
 
 
+def test_damage_outside_the_part_that_is_asked_for_does_not_count(tmp_path):
+    path = write_video(tmp_path / "bad.avi", range(30), codec="mjpeg")
+    for number in (2, 14, 20, 21):
+        spoil(path, number)
+    video = VideoFile(str(path), Clip(start_s=0.4, end_s=0.8))
+    assert [index for index, _, _ in seen(video)] == [i for i in range(10, 20) if i != 14]
+    assert video.damaged == 1
+    assert list(video.news) == ["Frame 14, at 0.56 s, is damaged: passed over."]
+
+
 def test_frames_that_need_a_lost_key_frame_are_counted_too(tmp_path):
     """The decoder drops them in silence; the numbers of those after them stay right."""
     path = write_video(

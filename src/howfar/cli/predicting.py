@@ -269,7 +269,7 @@ class Run:
         if frames.given > 1:
             words += f", {frames.given / seconds:.1f} a second"
         counts = {
-            "damaged": frames.source.damaged,
+            "damaged": frames.damaged,
             "left out": frames.dropped,
             "passed over": passed,
         }

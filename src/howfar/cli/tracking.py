@@ -145,7 +145,7 @@ class TrackRun:
         if frames.given > 1:
             words += f", {frames.given / seconds:.1f} frames a second"
         counts = {
-            "damaged": frames.source.damaged,
+            "damaged": frames.damaged,
             "left out": frames.dropped,
             "passed over": following.passed,
         }

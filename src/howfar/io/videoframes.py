@@ -105,7 +105,7 @@ class VideoFile:
     def _decode(
         self, container: InputContainer, stream: VideoStream
     ) -> Iterator[tuple[int, float, VideoFrame]]:
-        """All good frames from about the start of the clip on: index, time_s, frame."""
+        """All good frames from about the start of the clip to its end: index, time_s, frame."""
         index, sought = self._seek(container, stream)
         time_s, step_s = -1.0, 1 / (self.fps or USUAL_FPS)
         bad: list[tuple[int, float]] = []
@@ -116,6 +116,8 @@ class VideoFile:
                 if time_s < self.clip.start_s:
                     index += not sought
                     continue
+                if self.clip.end_s is not None and time_s >= self.clip.end_s:
+                    return
                 if frame is None or frame.is_corrupt:
                     self.damaged += 1
                     bad.append((index, time_s))
