@@ -143,6 +143,19 @@ def test_sound_is_named(tmp_path):
     assert VideoFile(str(write_video(tmp_path / "s.mp4", range(9), sound="aac"))).sound == "aac"
 
 
+@pytest.mark.parametrize("name", ["raw.h264", "a.mp4", "a.mkv"])
+def test_frames_are_counted_without_decoding_them(tmp_path, name):
+    assert VideoFile(str(write_video(tmp_path / name, range(37)))).counted() == 37
+
+
+def test_what_is_left_of_a_broken_file_is_counted(tmp_path):
+    path = write_video(tmp_path / "a.mkv", range(60))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    video = VideoFile(str(path))
+    assert 10 < video.counted() < 60
+
+
 # -- what is broken ------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,16 @@ class VideoFile:
         whole_s = frames / self.fps
         end_s = min(whole_s, whole_s if self.clip.end_s is None else self.clip.end_s)
         return max(0, round((end_s - self.clip.start_s) * self.fps / self.clip.stride))
+
+    def counted(self) -> int:
+        """Frames of the whole file, counted by reading it without decoding: for those that do not
+        tell, as browsers' recordings and raw streams."""
+        with open_video(self.address, self.source) as container:
+            packets, count = container.demux(video_stream(container, self.source)), 0
+            with suppress(import_av().FFmpegError):  # told when it is decoded up to there
+                for packet in packets:
+                    count += packet.size > 0
+            return count
 
     def __iter__(self) -> Iterator[Image]:
         some = False
