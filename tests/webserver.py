@@ -11,10 +11,9 @@ import PIL.Image
 import uvicorn
 
 from howfar import DepthMap, Detections, Ranger
-from howfar.cli.serve import listen
+from howfar.cli.serve import listen, server_config
 from howfar.core.result import ModelUse
 from howfar.web.app import make_app
-from howfar.web.protocol import Http
 
 CLASSES = ("chair", "person", "cup")
 
@@ -78,8 +77,7 @@ def running(rangers, settings=None):
     """A real server in a thread: (port, app)."""
     app = make_app(rangers, settings)
     listening = listen("127.0.0.1", 0)
-    config = uvicorn.Config(app, http=Http, log_level="error", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(app, app.state.server.limits))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -15,7 +15,10 @@ from howfar.cli.progress import DownloadBar, confirm_download, split_commas
 from howfar.errors import UsageError
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from howfar.pipeline import Ranger
+    from howfar.web.limits import Limits
 
 ACCESS, LIMITS = "Access", "Limits"
 PACKAGES = {
@@ -193,18 +196,25 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def run(app: Any, listening: socket.socket, limits: Any) -> None:
+def run(app: Any, listening: socket.socket, limits: Limits) -> None:
     """Serve until a signal comes."""
     import uvicorn
 
-    from howfar.web.protocol import Http
+    uvicorn.Server(server_config(app, limits)).run(sockets=[listening])
 
-    config = uvicorn.Config(
+
+def server_config(app: Any, limits: Limits) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    import uvicorn
+
+    from howfar.web.protocol import Http, WebSocket
+
+    return uvicorn.Config(
         app,
         http=Http,
-        ws="auto",
-        ws_max_size=limits.body_bytes,
-        ws_max_queue=4,
+        ws=WebSocket,
+        ws_max_size=limits.body_bytes + 1,  # a frame that is cut off is still seen as too long
+        ws_per_message_deflate=False,
         ws_ping_interval=20,
         ws_ping_timeout=20,
         limit_concurrency=limits.connections,
@@ -215,7 +225,6 @@ def run(app: Any, listening: socket.socket, limits: Any) -> None:
         server_header=False,
         proxy_headers=False,
     )
-    uvicorn.Server(config).run(sockets=[listening])
 
 
 def _ranger(
