@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import uvicorn
 
-from howfar import DepthMap, Detections, Ranger
+from howfar import DepthMap, Detections, Join, Ranger
 from howfar.cli.serve import listen, server_config
 from howfar.core.result import ModelUse
 from howfar.web.app import make_app
@@ -62,6 +62,18 @@ class FakeDepth(FakeDetector):
 def fake_ranger(kind="metric", seconds=0.0):
     """A Ranger of fakes; `kind` None is without depth."""
     return Ranger(FakeDetector(seconds), FakeDepth(kind) if kind else None)
+
+
+class FakeCrops(FakeDetector):
+    """Depth of cut-outs, 180 m over their height in pixels: people are near and cups are far."""
+
+    def estimate(self, image, camera=None):
+        return DepthMap(np.full((image.height, image.width), 180 / image.height), "metric")
+
+
+def crop_ranger():
+    """A Ranger of fakes that looks at each object by itself: it has metres, but no depth map."""
+    return Ranger(FakeDetector(), FakeCrops(), join=Join.CROP)
 
 
 def picture_bytes(width=200, height=120, form="PNG"):

@@ -13,7 +13,7 @@ import cv2
 import jsonschema
 import numpy as np
 import pytest
-from webserver import fake_ranger, known_depth, picture_bytes
+from webserver import crop_ranger, fake_ranger, known_depth, picture_bytes
 
 import howfar.web.server as server_module
 from howfar import DownloadError, ModelError
@@ -126,6 +126,23 @@ def test_depth_png_holds_the_depth_of_the_result(client, image):
     truth = np.nan_to_num(known_depth(200, 120))
     assert entry["values_per_metre"] == 1000
     np.testing.assert_allclose(values / 1000, truth, atol=0.0006)
+
+
+def test_metres_without_a_depth_map_filter_files(open_client, image):
+    client = open_client(crop_ranger())
+    record = client.post("/v1/predict", files=image).json()
+    assert record["depth"] is None
+    near = {thing["label"]: thing["distance_m"] for thing in record["objects"]}
+    assert near == {"chair": 3.0, "person": 2.1429, "cup": 7.5}
+    for file in ("annotated.png", "objects.csv"):
+        answer = client.get(record["files"][file]["path"], params={"max_distance": 5})
+        assert answer.status_code == 200, answer.text
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert {row["label"]: row["left_out"] for row in rows} == {
+        "chair": "0",
+        "person": "0",
+        "cup": "1",
+    }
 
 
 def test_far_depth_is_in_the_unit_that_reaches(open_client, image):
