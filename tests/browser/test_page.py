@@ -481,8 +481,10 @@ def test_the_camera_runs_live_and_gives_a_picture(open_page):
     page.click('#top-actions [data-do="camera"]')
     page.wait_for_selector("#stop:visible")
     assert page.locator("#downloads a").count() == 0  # those of the picture before are gone
-    page.click('#top-actions [data-do="camera"]')
-    page.wait_for_timeout(300)
+    page.click('#top-actions [data-do="camera"]')  # it runs already
+    assert wait_for(lambda: streams_of(page) == 1)  # the one before Take this picture is over
+    before = canvas_pixels(page)
+    assert wait_for(lambda: (canvas_pixels(page) != before).any())
     assert streams_of(page) == 1
     page.click("#stop")
     assert page.is_visible("#start")
@@ -528,6 +530,41 @@ def test_phone_size(open_page, picture, scheme):
     assert page.inner_text("#readout").startswith("3.01 m")
     ground = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(14, 15, 19)") == (scheme == "dark")
+
+
+COVERED = """() => {
+    const status = document.getElementById("status");
+    if (!status.classList.contains("shown")) return null;
+    const own = status.getBoundingClientRect();
+    return [...document.querySelectorAll("button, a, input, label, tr")]
+        .filter(one => one.checkVisibility({visibilityProperty: true}))
+        .filter(one => !one.matches(".unseen, .skip"))
+        .filter(one => {
+            const { left, right, top, bottom } = one.getBoundingClientRect();
+            return left < own.right && right > own.left && top < own.bottom && bottom > own.top;
+        })
+        .map(one => one.outerHTML);
+}"""
+
+
+@pytest.mark.parametrize("size", [(390, 844), (320, 568), (700, 900), (1280, 860)])
+def test_messages_cover_no_button(open_page, picture, size):
+    page = open_page(size=size)
+
+    def covered(words):
+        page.wait_for_function(f"() => /{words}/.test(document.getElementById('status').innerText)")
+        box = page.locator("#status").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size[0]
+        assert box["y"] + box["height"] <= size[1]
+        return page.evaluate(COVERED)
+
+    upload(page, picture)
+    assert covered("3 objects found") == []
+    page.click('#top-actions [data-do="camera"]')
+    assert covered("camera is live") == []
+    page.click("#stop")
+    assert covered("camera is off") == []
 
 
 def test_everything_is_reached_and_named_without_a_mouse(open_page, picture):

@@ -45,6 +45,8 @@ function say(text, seconds = 0) {
   const status = byId("status");
   clearTimeout(hush);
   if (text) status.textContent = text;
+  const top = byId("stage").getBoundingClientRect().top + scrollY;
+  status.style.setProperty("--picture-top", `${Math.round(top)}px`);
   status.classList.toggle("shown", Boolean(text));
   if (seconds) hush = setTimeout(() => status.classList.remove("shown"), seconds * 1000);
 }
@@ -74,6 +76,7 @@ function showStart() {
   byId("start").hidden = false;
   byId("work").hidden = true;
   byId("top-actions").hidden = true;
+  scrollTo(0, 0);
 }
 
 function showWork() {
