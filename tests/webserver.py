@@ -10,11 +10,10 @@ import numpy as np
 import PIL.Image
 import uvicorn
 
-from howfar import DepthMap, Detections, Ranger
-from howfar.cli.serve import listen
+from howfar import DepthMap, Detections, Join, Ranger
+from howfar.cli.serve import listen, server_config
 from howfar.core.result import ModelUse
 from howfar.web.app import make_app
-from howfar.web.protocol import Http
 
 CLASSES = ("chair", "person", "cup")
 
@@ -65,6 +64,18 @@ def fake_ranger(kind="metric", seconds=0.0):
     return Ranger(FakeDetector(seconds), FakeDepth(kind) if kind else None)
 
 
+class FakeCrops(FakeDetector):
+    """Depth of cut-outs, 180 m over their height in pixels: people are near and cups are far."""
+
+    def estimate(self, image, camera=None):
+        return DepthMap(np.full((image.height, image.width), 180 / image.height), "metric")
+
+
+def crop_ranger():
+    """A Ranger of fakes that looks at each object by itself: it has metres, but no depth map."""
+    return Ranger(FakeDetector(), FakeCrops(), join=Join.CROP)
+
+
 def picture_bytes(width=200, height=120, form="PNG"):
     """A picture file of random colours."""
     pixels = np.random.default_rng(3).integers(0, 255, (height, width, 3), np.uint8)
@@ -78,8 +89,7 @@ def running(rangers, settings=None):
     """A real server in a thread: (port, app)."""
     app = make_app(rangers, settings)
     listening = listen("127.0.0.1", 0)
-    config = uvicorn.Config(app, http=Http, log_level="error", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(app, app.state.server.limits))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

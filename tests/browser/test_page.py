@@ -10,7 +10,14 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-from webserver import FakeDetector, fake_ranger, known_depth, picture_bytes, wait_for
+from webserver import (
+    FakeDetector,
+    crop_ranger,
+    fake_ranger,
+    known_depth,
+    picture_bytes,
+    wait_for,
+)
 
 from howfar.core.profile import CameraProfile, Lens
 from howfar.core.straighten import straightener
@@ -366,6 +373,44 @@ def test_without_depth_there_are_boxes(open_page, picture):
     assert page.is_disabled('input[value="depth"]')
 
 
+def test_metres_without_a_depth_map_are_hidden_by_the_slider(open_page, picture):
+    """Join `crop` looks at each object by itself."""
+    page = upload(open_page(crop_ranger()), picture)
+    every = [["person", "2.14 m"], ["chair", "3.00 m"], ["cup", "7.50 m"]]
+    assert shown_rows(page) == every
+    assert page.is_disabled('input[value="depth"]')
+    assert page.is_enabled("#limit")
+    assert page.locator("#ticks span").count() > 2
+    page.fill("#limit-number", "3")
+    assert shown_rows(page) == every[:2]
+    assert page.inner_text("#hidden-count") == "1 object hidden"
+    assert page.locator(".box:visible").count() == page.locator(".tag:visible").count() == 2
+    with page.expect_download() as download:
+        page.click('a[download$="csv"]')
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert {row["label"] for row in rows if row["left_out"] == "1"} == {"cup"}
+    for value, shown in ((999, 2), (0, 0), (500, 2), (1000, 3)):
+        set_limit(page, value)
+        assert len(shown_rows(page)) == shown
+    own = np.array(PIL.Image.open(picture))
+    set_limit(page, 500)
+    np.testing.assert_array_equal(canvas_pixels(page), own)  # nobody knows how far pixels are
+    colours = page.evaluate(
+        "() => [...document.querySelectorAll('#marks i')].map(i => i.style.getPropertyValue('--c'))"
+    )
+    assert len(set(colours)) == 3
+
+
+def test_live_metres_without_a_depth_map_are_hidden_by_the_slider(open_page):
+    page = open_page(crop_ranger())
+    page.click('#start [data-do="camera"]')
+    page.wait_for_selector("#rows tr")
+    page.fill("#limit-number", "1.5")
+    page.wait_for_function("() => document.querySelectorAll('#rows tr.gone').length === 1")
+    assert [name for name, _ in shown_rows(page)] == ["person", "chair"]
+    page.click("#stop")
+
+
 def test_options_look_again(open_page, picture):
     page = upload(open_page(), picture)
     page.click("summary")
@@ -425,8 +470,7 @@ def test_the_camera_runs_live_and_gives_a_picture(open_page):
     before = canvas_pixels(page)
     assert wait_for(lambda: (canvas_pixels(page) != before).any())  # it moves
     page.fill("#limit-number", "3.5")
-    page.wait_for_timeout(500)
-    assert [name for name, _ in shown_rows(page)] == ["chair", "person"]
+    assert wait_for(lambda: [name for name, _ in shown_rows(page)] == ["chair", "person"])
     point_to(page, 320, 180, 640, 360)
     value = float(page.get_attribute("#readout", "data-depth"))
     assert value == pytest.approx(known_depth(640, 360)[180, 320], abs=0.03)
@@ -437,8 +481,10 @@ def test_the_camera_runs_live_and_gives_a_picture(open_page):
     page.click('#top-actions [data-do="camera"]')
     page.wait_for_selector("#stop:visible")
     assert page.locator("#downloads a").count() == 0  # those of the picture before are gone
-    page.click('#top-actions [data-do="camera"]')
-    page.wait_for_timeout(300)
+    page.click('#top-actions [data-do="camera"]')  # it runs already
+    assert wait_for(lambda: streams_of(page) == 1)  # the one before Take this picture is over
+    before = canvas_pixels(page)
+    assert wait_for(lambda: (canvas_pixels(page) != before).any())
     assert streams_of(page) == 1
     page.click("#stop")
     assert page.is_visible("#start")
@@ -484,6 +530,41 @@ def test_phone_size(open_page, picture, scheme):
     assert page.inner_text("#readout").startswith("3.01 m")
     ground = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(14, 15, 19)") == (scheme == "dark")
+
+
+COVERED = """() => {
+    const status = document.getElementById("status");
+    if (!status.classList.contains("shown")) return null;
+    const own = status.getBoundingClientRect();
+    return [...document.querySelectorAll("button, a, input, label, tr")]
+        .filter(one => one.checkVisibility({visibilityProperty: true}))
+        .filter(one => !one.matches(".unseen, .skip"))
+        .filter(one => {
+            const { left, right, top, bottom } = one.getBoundingClientRect();
+            return left < own.right && right > own.left && top < own.bottom && bottom > own.top;
+        })
+        .map(one => one.outerHTML);
+}"""
+
+
+@pytest.mark.parametrize("size", [(390, 844), (320, 568), (700, 900), (1280, 860)])
+def test_messages_cover_no_button(open_page, picture, size):
+    page = open_page(size=size)
+
+    def covered(words):
+        page.wait_for_function(f"() => /{words}/.test(document.getElementById('status').innerText)")
+        box = page.locator("#status").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= size[0]
+        assert box["y"] + box["height"] <= size[1]
+        return page.evaluate(COVERED)
+
+    upload(page, picture)
+    assert covered("3 objects found") == []
+    page.click('#top-actions [data-do="camera"]')
+    assert covered("camera is live") == []
+    page.click("#stop")
+    assert covered("camera is off") == []
 
 
 def test_everything_is_reached_and_named_without_a_mouse(open_page, picture):

@@ -1,10 +1,12 @@
 import numpy as np
 import PIL.Image
 import pytest
+from videos import number_of, write_video
 
 from howfar.calibrate.pictures import _spaced, list_shots, named
 from howfar.core.image import Image
 from howfar.errors import UsageError
+from howfar.io.videoframes import VideoFile
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 
@@ -52,3 +54,11 @@ def test_frames_evenly_over_a_video(tmp_path, most, expected):
     times = [image.time_s for image in shot.images(most)]
     assert len(times) == expected
     assert np.allclose(np.diff(times), times[1] - times[0], atol=0.01)
+
+
+def test_frames_evenly_over_a_video_that_does_not_tell_its_length(tmp_path):
+    path = write_video(tmp_path / "raw.h264", range(100))
+    assert VideoFile(str(path)).count is None
+    (shot,) = list_shots([str(path)], 60)
+    assert [number_of(image.pixels) for image in shot.images(10)] == list(range(0, 100, 10))
+    assert len(list(shot.images(1000))) == 100

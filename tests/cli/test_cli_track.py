@@ -104,6 +104,34 @@ def test_the_filter_and_classes(track, video):
     assert {one["label"] for record in only for one in record["objects"]} == {"car"}
 
 
+def test_what_the_filter_hides_is_not_said(track, video, tmp_path):
+    answer = track(video, "--max-distance", "3", "--save-dir", tmp_path / "out")
+    assert answer.code == 0, answer.err
+    assert "car" not in answer.out  # at 5 m all the time
+    first, last = answer.out.splitlines()
+    seen_s, _, words = first.partition(" s: ")
+    assert words.startswith("new: person #1 ")  # when it comes within 3 m, not before
+    assert 0.5 < float(seen_s) < 2.5
+    assert last.startswith("person #1: 0.0 - 2.9 s, ")
+    assert "2 tracks (1 hidden) in 30 frames" in answer.err
+
+
+def test_an_alert_is_said_for_what_the_filter_hides(track, video, tmp_path):
+    answer = track(
+        video,
+        "--max-distance",
+        ".5",
+        "--alert-within",
+        "2",
+        "--format",
+        "csv",
+        "--save-dir",
+        tmp_path,
+    )
+    (line,) = answer.out.splitlines()
+    assert "ALERT within 2 m: person #1" in line
+
+
 def test_pictures_as_a_video(track, tmp_path):
     (tmp_path / "row").mkdir()
     for i in range(4):

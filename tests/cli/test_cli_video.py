@@ -124,6 +124,17 @@ def test_damaged_frames_are_counted_and_told(predict, tmp_path):
     assert ", 1 damaged" in answer.err
 
 
+@pytest.mark.parametrize("verb", ["predict", "track"])
+def test_damage_behind_max_frames_does_not_count(howfar, networks, tmp_path, verb):
+    path = write_video(tmp_path / "bad.avi", [HALVES] * 12, codec="mjpeg")
+    spoil(path, 4)
+    for most, damaged in ((4, False), (5, True)):
+        answer = howfar(verb, *networks["metric"], path, "--json", "--max-frames", most)
+        assert len(answer.records) == most
+        assert ("1 damaged" in answer.err) == damaged
+        assert ("Frame 4" in answer.err) == damaged
+
+
 def test_sound_that_is_lost_is_said(predict, tmp_path):
     path = write_video(tmp_path / "s.avi", [HALVES] * 5, codec="mjpeg", sound="pcm_s16le")
     answer = predict(path, "--save-dir", tmp_path / "out")
@@ -290,6 +301,36 @@ def test_a_stopped_run_leaves_a_video_that_plays(networks, tmp_path, number):
     records = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
     assert 40 <= len(frames) == len(records) < 3000
     assert json.loads(records[-1])["frame_index"] == len(frames) - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("verb", "video"), [("predict", "annotated"), ("track", "tracked")])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_video_is_finished_waits_for_it(
+    networks, film, tmp_path, verb, video, number
+):
+    code = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from howfar.cli import main\n"
+        "from howfar.io.videofile import VideoWriter\n"
+        "close = VideoWriter.close\n"
+        "def late(self):\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "    close(self)\n"
+        "VideoWriter.close = late\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code, verb, *networks["metric"], film]
+    command += ["--save-dir", tmp_path / "out", "--format", "annotated,jsonl"]
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, timeout=120, env=dict(os.environ)
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.splitlines()[-1] == "howfar: stopped; the files hold what was done"
+    records = "results" if verb == "predict" else "film.tracked"
+    assert names_below(tmp_path / "out") == sorted([f"film.{video}.mp4", f"{records}.jsonl"])
+    assert len(read_back(tmp_path / "out" / f"film.{video}.mp4")) == 30
+    assert len((tmp_path / "out" / f"{records}.jsonl").read_text().splitlines()) == 30
 
 
 # -- how frames are worked on ---------------------------------------------------------------

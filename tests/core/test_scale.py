@@ -41,6 +41,8 @@ def scene(kind=DepthKind.METRIC):
         ("1.3", GivenScale(1.3)),
         (" 2 ", GivenScale(2.0)),
         ("1.3+-10%", GivenScale(1.3, 0.1)),
+        ("1.5e2", GivenScale(150.0)),
+        ("1e-6", GivenScale(1e-6)),
         ("2±0.5", GivenScale(2.0, 0.25)),
         ("object-size", ObjectSizes()),
         ("2.5m@chair", KnownDistance(2.5, "chair", KNOWN_SPREAD)),
@@ -71,6 +73,10 @@ def test_parse(text, expected):
         "nan",
         "2+-300%",
         "1e400",
+        "1e7",
+        "1e-7",
+        "1e7m@chair",
+        "camera-height=1e7m",
     ],
 )
 def test_parse_refuses(text):

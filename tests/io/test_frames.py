@@ -1,11 +1,16 @@
 """What is read as one video, and how its frames come."""
 
+import threading
+import time
+from collections import deque
+
 import numpy as np
 import PIL.Image
 import pytest
 from serving import Camera, serve
-from videos import number_of, numbered, write_video
+from videos import number_of, numbered, spoil, write_video
 
+from howfar.core.image import Image
 from howfar.errors import PictureError, UsageError
 from howfar.io.clip import Clip
 from howfar.io.frames import Frames, Reel, check_max_frames, sort_out
@@ -117,11 +122,65 @@ def test_a_bad_picture_is_told_and_passed_over(tmp_path):
         images = list(frames)
     assert [image.frame_index for image in images] == [0, 2]
     assert "frame2.png" in images[1].notes[0]
-    assert frames.source.damaged == 1
+    assert frames.damaged == 1
     for name in ("frame1.png", "frame3.png"):
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(PictureError, match="3 pictures: none could be read"):
         list(reel.open())
+
+
+def test_damage_is_told_where_it_happened_and_none_behind_the_last_frame(tmp_path):
+    path = write_video(tmp_path / "bad.avi", range(20), codec="mjpeg")
+    for number in (3, 8, 12):
+        spoil(path, number)
+    with Frames(Reel((Item(str(path)),)).open(), max_frames=9) as frames:
+        first = next(frames)
+        time.sleep(0.3)  # decoding is ahead
+        images = [first, *frames]
+    assert [image.frame_index for image in images] == [0, 1, 2, 4, 5, 6, 7, 9, 10]
+    told = {image.frame_index: image.notes for image in images if image.notes}
+    assert told == {
+        4: ("Frame 3, at 0.12 s, is damaged: passed over.",),
+        9: ("Frame 8, at 0.32 s, is damaged: passed over.",),
+    }
+    assert (frames.damaged, frames.take_news()) == (2, [])
+    with Frames(Reel((Item(str(path)),)).open(), max_frames=18) as frames:
+        assert len(list(frames)) == 17
+    assert frames.damaged == 3
+
+
+def test_frames_that_are_dropped_leave_their_news():
+    """A camera's news come with the next frame that is given."""
+    source = FakeCamera()
+    with Frames(source) as frames:
+        first = next(frames)
+        source.go_on.set()
+        while not source.over:
+            time.sleep(0.01)
+        last = list(frames)[-1]
+    assert first.notes == ()
+    assert last.notes == ("Frame 1 was bad.", "Frame 2 was bad.")
+    assert frames.dropped
+
+
+class FakeCamera:
+    """Ten frames at once after the first; two of them come after news."""
+
+    source, live, fps, count, sound = "fake", True, None, None, None
+
+    def __init__(self):
+        self.damaged, self.news = 0, deque()
+        self.go_on, self.over = threading.Event(), False
+
+    def __iter__(self):
+        for i in range(10):
+            if i == 1:
+                self.go_on.wait(5)
+            if i in (1, 2):
+                self.damaged += 1
+                self.news.append(f"Frame {i} was bad.")
+            yield Image(np.zeros((4, 4, 3), np.uint8), "fake", frame_index=i)
+        self.over = True
 
 
 @pytest.mark.parametrize("fps", [0, -5, 1001, float("nan")])

@@ -104,6 +104,19 @@ def test_the_file_has_its_name_when_it_is_complete(tmp_path):
     assert os.listdir(tmp_path) == ["a.mp4"]
 
 
+@pytest.mark.parametrize("error", [av.FFmpegError(22, "Invalid argument"), KeyboardInterrupt()])
+def test_a_file_that_cannot_be_opened_leaves_nothing(tmp_path, monkeypatch, error):
+    def broken(*args, **more):
+        raise error
+
+    writer = VideoWriter(tmp_path / "a.mp4")
+    monkeypatch.setattr(av, "open", broken)
+    with pytest.raises((OutputError, KeyboardInterrupt)):
+        writer.write(numbered(1))
+    assert list(tmp_path.iterdir()) == []
+    writer.close()
+
+
 def test_without_a_frame_there_is_no_file(tmp_path):
     VideoWriter(tmp_path / "a.mp4").close()
     assert os.listdir(tmp_path) == []

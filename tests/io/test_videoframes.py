@@ -143,6 +143,19 @@ def test_sound_is_named(tmp_path):
     assert VideoFile(str(write_video(tmp_path / "s.mp4", range(9), sound="aac"))).sound == "aac"
 
 
+@pytest.mark.parametrize("name", ["raw.h264", "a.mp4", "a.mkv"])
+def test_frames_are_counted_without_decoding_them(tmp_path, name):
+    assert VideoFile(str(write_video(tmp_path / name, range(37)))).counted() == 37
+
+
+def test_what_is_left_of_a_broken_file_is_counted(tmp_path):
+    path = write_video(tmp_path / "a.mkv", range(60))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    video = VideoFile(str(path))
+    assert 10 < video.counted() < 60
+
+
 # -- what is broken ------------------------------------------------------------------------
 
 
@@ -157,6 +170,16 @@ def test_a_damaged_frame_is_counted_told_and_passed_over(tmp_path, name, how):
     assert seen(video) == [(i, 40 * i, i) for i in range(30) if i != 7]
     assert video.damaged == 1
     assert list(video.news) == ["Frame 7, at 0.28 s, is damaged: passed over."]
+
+
+def test_damage_outside_the_part_that_is_asked_for_does_not_count(tmp_path):
+    path = write_video(tmp_path / "bad.avi", range(30), codec="mjpeg")
+    for number in (2, 14, 20, 21):
+        spoil(path, number)
+    video = VideoFile(str(path), Clip(start_s=0.4, end_s=0.8))
+    assert [index for index, _, _ in seen(video)] == [i for i in range(10, 20) if i != 14]
+    assert video.damaged == 1
+    assert list(video.news) == ["Frame 14, at 0.56 s, is damaged: passed over."]
 
 
 def test_frames_that_need_a_lost_key_frame_are_counted_too(tmp_path):

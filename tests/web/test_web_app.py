@@ -13,11 +13,12 @@ import cv2
 import jsonschema
 import numpy as np
 import pytest
-from webserver import fake_ranger, known_depth, picture_bytes
+from webserver import crop_ranger, fake_ranger, known_depth, picture_bytes
 
 import howfar.web.server as server_module
 from howfar import DownloadError, ModelError
 from howfar.core.profile import CameraProfile, Lens
+from howfar.core.scale import parse_scale
 from howfar.core.straighten import straightener
 from howfar.io.palette import NEAR_TO_FAR
 from howfar.io.schema import RESULT_SCHEMA
@@ -62,7 +63,11 @@ def test_options_are_query_parameters(client, image):
         ("focal_px=100&fov_deg=60", "either"),
         ("scale=banana", "banana"),
         ("min_distance=3&max_distance=1", "greater"),
-        ("scale=1e300", "scale"),
+        ("scale=1e300", "scale factor is 1e+300; give a number from 0.000001 to 1000000"),
+        ("scale=1" + "0" * 190, "scale factor is 1e+190; give a number"),
+        ("scale=1e-300", "scale factor is 1e-300; give a number"),
+        ("scale=1e300m@chair", "a known distance is 1e+300 m; give metres"),
+        ("scale=camera-height=1e300m", "the camera's height is 1e+300 m; give metres"),
     ],
 )
 def test_wrong_options_are_422_and_say_which(client, image, query, words):
@@ -70,6 +75,14 @@ def test_wrong_options_are_422_and_say_which(client, image, query, words):
     assert answer.status_code == 422
     assert words in answer.json()["error"]
     assert set(answer.json()) == {"error", "kind"}
+
+
+def test_the_document_tells_every_kind_of_scale(client):
+    parameters = client.get("/openapi.json").json()["paths"]["/v1/predict"]["post"]["parameters"]
+    (text,) = (one["description"] for one in parameters if one["name"] == "scale")
+    for kind in ("1.3", "2.5m@chair", "2.5m@320,240", "camera-height=1.65m", "object-size"):
+        assert kind in text
+        parse_scale(kind)
 
 
 @pytest.mark.parametrize("kind", ["metric", "relative", None])
@@ -88,7 +101,7 @@ def test_any_allowed_options_give_a_record_or_one_clear_line(open_client, image,
         "stat": ("foreground", "median", "central-mean", "center"),
         "focal_px": (1, 1e6),
         "fov_deg": (1, 179),
-        "scale": ("1e-30", "1e30", "2m@chair", "1e9m@5,30", "object-size", "1+-90%"),
+        "scale": ("1e-6", "1e6", "1e30", "2m@chair", "1e6m@5,30", "object-size", "1+-90%"),
         "classes": ("chair", "cup,person", ",", "\x00"),
     }
     answers = Counter()
@@ -113,6 +126,23 @@ def test_depth_png_holds_the_depth_of_the_result(client, image):
     truth = np.nan_to_num(known_depth(200, 120))
     assert entry["values_per_metre"] == 1000
     np.testing.assert_allclose(values / 1000, truth, atol=0.0006)
+
+
+def test_metres_without_a_depth_map_filter_files(open_client, image):
+    client = open_client(crop_ranger())
+    record = client.post("/v1/predict", files=image).json()
+    assert record["depth"] is None
+    near = {thing["label"]: thing["distance_m"] for thing in record["objects"]}
+    assert near == {"chair": 3.0, "person": 2.1429, "cup": 7.5}
+    for file in ("annotated.png", "objects.csv"):
+        answer = client.get(record["files"][file]["path"], params={"max_distance": 5})
+        assert answer.status_code == 200, answer.text
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert {row["label"]: row["left_out"] for row in rows} == {
+        "chair": "0",
+        "person": "0",
+        "cup": "1",
+    }
 
 
 def test_far_depth_is_in_the_unit_that_reaches(open_client, image):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import os
 import re
 import subprocess
@@ -141,6 +142,72 @@ def test_streams_outlive_the_clock_of_silent_connections_and_die_with_their_clie
 
         asyncio.run(talk())
         assert wait_for(lambda: app.state.server.streams == 0)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_frame_that_is_too_long_is_an_error_and_the_stream_goes_on(parts):
+    """Much too long, just so, and in fragments; other messages come through whole."""
+    good, most = picture_bytes(), 100_000
+    assert len(good) <= most
+
+    def frame(size):
+        step = size // parts + 1
+        pieces = [bytes(min(step, size - at)) for at in range(0, size, step)]
+        return pieces[0] if parts == 1 else iter(pieces)
+
+    with running([fake_ranger()], Settings(Limits(body_bytes=most))) as (port, app):
+
+        async def talk():
+            address = f"ws://127.0.0.1:{port}/v1/stream"
+            async with websockets.connect(address) as socket:
+                for number, size in enumerate((most + 1, 5_000_000, most, 30_000_000)):
+                    await socket.send(frame(size))
+                    answer = json.loads(await socket.recv())
+                    assert answer["frame"] == number
+                    assert ("more than 0.1 MB were sent" in answer["error"]) == (size != most)
+                    assert answer["kind"] == ("TooLarge" if size != most else "PictureError")
+                await socket.ping()
+                await socket.send(good)
+                assert "result" in json.loads(await socket.recv())
+
+        asyncio.run(talk())
+        assert wait_for(lambda: app.state.server.streams == 0)
+
+
+def test_messages_are_cut_off_however_their_bytes_are_divided():
+    def frame(head, size, masked=True):
+        mask, bit = (b"abcd", 128) if masked else (b"", 0)
+        body = bytes(i % 251 for i in range(size))
+        if size < 126:
+            return bytes([head, size | bit]) + mask + body
+        if size < 65_536:
+            return bytes([head, 126 | bit]) + size.to_bytes(2, "big") + mask + body
+        return bytes([head, 127 | bit]) + size.to_bytes(8, "big") + mask + body
+
+    def short(head, size, left, masked=True):
+        mask, bit = (b"abcd", 128) if masked else (b"", 0)
+        body = bytes(i % 251 for i in range(left))
+        return bytes([head, 127 | bit]) + left.to_bytes(8, "big") + mask + body
+
+    binary, begun, more, last, ping = 0x82, 0x02, 0x00, 0x80, 0x89
+    pairs = [
+        (frame(binary, 200), frame(binary, 200)),
+        (frame(binary, 201), short(binary, 201, 200)),
+        (frame(binary, 70_000), short(binary, 70_000, 200)),
+        (frame(begun, 150), frame(begun, 150)),
+        (frame(ping, 125), frame(ping, 125)),
+        (frame(more, 100), short(more, 100, 50)),
+        (frame(more, 7), short(more, 7, 0)),
+        (frame(last, 0), frame(last, 0)),
+        (frame(binary, 3, masked=False), frame(binary, 3, masked=False)),
+        (frame(binary, 300, masked=False), short(binary, 300, 200, masked=False)),
+        (frame(0x81, 125), frame(0x81, 125)),
+    ]
+    sent, expected = (b"".join(side) for side in zip(*pairs, strict=True))
+    for step in (1, 2, 3, 7, 100, 1000, len(sent)):
+        cut = protocol.Cut(200)
+        pieces = (sent[at : at + step] for at in range(0, len(sent), step))
+        assert b"".join(map(cut, pieces)) == expected
 
 
 def fuzz(port, folder):

@@ -12,6 +12,7 @@ from howfar.core.image import Image
 from howfar.io.clip import Clip
 from howfar.io.frames import Frames, Reel, sort_out
 from howfar.io.sources import Item, expand
+from howfar.io.videoframes import VideoFile
 
 LIVE_GAP_S = 0.5
 """Time between two frames of a camera or stream, so that the view can change."""
@@ -42,7 +43,10 @@ class Shot:
             with Frames(source) as frames:
                 yield from _spaced(frames, most)
             return
-        stride = max(1, math.ceil((source.count or 1) / most))
+        count = source.count
+        if count is None and isinstance(source, VideoFile):
+            count = source.counted()
+        stride = max(1, math.ceil((count or 1) / most))
         with Frames(self.thing.open(Clip(stride)), max_frames=most) as frames:
             yield from frames
 

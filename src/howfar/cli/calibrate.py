@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from howfar.cli.networks import ModelOption, detector_and_depth
+from howfar.cli.networks import NETWORKS, ModelOption, ThreadsOption, detector_and_depth
 from howfar.cli.progress import DownloadBar, confirm_download, make_progress, split_commas
 from howfar.errors import PictureError, UsageError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from howfar.core.profile import CameraProfile, Lens
     from howfar.core.scale import CameraHeight, ObjectSizes
 
-LENS, SCALE, NETWORKS, OUTPUT = "Lens", "Scale: one of these", "Networks", "Output"
+LENS, SCALE, OUTPUT = "Lens", "Scale: one of these", "Output"
 BOARD_PICTURES = 300
 """Pictures or frames in which a board is looked for."""
 
@@ -97,9 +97,7 @@ def calibrate(
     runtime: Annotated[
         str, typer.Option(help="onnx, openvino, or auto.", rich_help_panel=NETWORKS)
     ] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads; all unless given.", rich_help_panel=NETWORKS)
-    ] = None,
+    threads: ThreadsOption = None,
     max_pictures: Annotated[
         int,
         typer.Option(

@@ -1,4 +1,4 @@
-"""Which networks a verb uses, from its options."""
+"""Which networks a verb uses and how they run: options that several verbs have."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ import typer
 
 from howfar.errors import UsageError
 
+NETWORKS = "Networks"
+"""The panel of these options in the help."""
+
 ModelOption = Annotated[
     str | None,
     typer.Option(
         "--model",
         help="One network that gives both boxes and depth: name, file or address.",
-        rich_help_panel="Networks",
+        rich_help_panel=NETWORKS,
     ),
+]
+ImgszOption = Annotated[
+    str | None,
+    typer.Option(help="Input size of the detector: 640 or 384x640.", rich_help_panel=NETWORKS),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(help="CPU threads; all unless given.", rich_help_panel=NETWORKS)
 ]
 
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from howfar.cli.networks import ModelOption, detector_and_depth
+from howfar.cli.networks import (
+    NETWORKS,
+    ImgszOption,
+    ModelOption,
+    ThreadsOption,
+    detector_and_depth,
+)
 from howfar.cli.predicting import Extras, FilmOptions, Run
 from howfar.cli.progress import DownloadBar, confirm_download, split_commas
 from howfar.errors import UsageError
@@ -26,7 +32,7 @@ FORMAT_HELP = (
 DEFAULT_FORMATS = ["annotated", "depth", "json"]
 DEFAULT_VIDEO_FORMATS = ["annotated", "jsonl"]
 
-NETWORKS, DISTANCE, VIDEO, OUTPUT = "Networks", "Distance", "Videos", "Output"
+DISTANCE, VIDEO, OUTPUT = "Distance", "Videos", "Output"
 
 
 def predict(
@@ -97,10 +103,7 @@ def predict(
             "--multi-label", help="A box may be several classes.", rich_help_panel=NETWORKS
         ),
     ] = False,
-    imgsz: Annotated[
-        str | None,
-        typer.Option(help="Input size of the detector: 640 or 384x640.", rich_help_panel=NETWORKS),
-    ] = None,
+    imgsz: ImgszOption = None,
     runtime: Annotated[
         str,
         typer.Option(
@@ -111,9 +114,7 @@ def predict(
         str, typer.Option(help="float32, or auto: the runtime's choice.", rich_help_panel=NETWORKS)
     ] = "auto",
     device: Annotated[str, typer.Option(help="Only cpu.", rich_help_panel=NETWORKS)] = "cpu",
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads; all unless given.", rich_help_panel=NETWORKS)
-    ] = None,
+    threads: ThreadsOption = None,
     max_distance: Annotated[
         float | None,
         typer.Option(help="Hide what is farther, in metres, inclusive.", rich_help_panel=DISTANCE),

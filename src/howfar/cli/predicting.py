@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from howfar.cli.progress import make_progress
+from howfar.cli.stopping import Stops
 from howfar.errors import HowfarError, PictureError, UsageError
 
 if TYPE_CHECKING:
@@ -130,19 +130,29 @@ class Run:
         files = RunFiles(self.folder, self.formats, self._category_ids())
         jobs = list(zip(things, names, ids, strict=True))
         try:
-            for thing, name, image_id in _with_progress(jobs) if pictures else jobs:
-                with self._going_on(thing.source if not isinstance(thing, Reel) else thing.name):
-                    if isinstance(thing, Reel):
-                        self._film(thing, name, files)
-                    else:
-                        self._one(thing, name, image_id, files)
+            with Stops() as stops:
+                try:
+                    self._each(_with_progress(jobs) if pictures else jobs, files, stops)
+                finally:
+                    stops.finishing = True
+                    files.close()
         except KeyboardInterrupt:
             typer.echo("howfar: stopped; the files hold what was done", err=True)
             raise
-        finally:
-            files.close()
         self._summary(len(things), pictures)
         return self.failed
+
+    def _each(
+        self, jobs: Iterable[tuple[Item | Reel, Path, int]], files: RunFiles, stops: Stops
+    ) -> None:
+        from howfar.io.frames import Reel
+
+        for thing, name, image_id in jobs:
+            with self._going_on(thing.name if isinstance(thing, Reel) else thing.source):
+                if isinstance(thing, Reel):
+                    self._film(thing, name, files, stops)
+                else:
+                    self._one(thing, name, image_id, files)
 
     @contextmanager
     def _going_on(self, name: str) -> Iterator[None]:
@@ -187,7 +197,7 @@ class Run:
         else:
             typer.echo(_line(result))
 
-    def _film(self, reel: Reel, name: Path, files: RunFiles) -> None:
+    def _film(self, reel: Reel, name: Path, files: RunFiles, stops: Stops) -> None:
         """One video: decoding runs ahead of the networks, drawing and encoding behind them."""
         from howfar.io.ahead import Behind
         from howfar.io.films import FilmFiles
@@ -201,7 +211,7 @@ class Run:
         behind: Behind[Result] = Behind(lambda result: self._show(result, films, files, reel.name))
         start, done, passed = time.perf_counter(), 0, 0
         try:
-            with frames, sigterm_as_ctrl_c():
+            with frames:
                 jobs = self.ranger.jobs(frames, lambda image: self._frame(reel, image))
                 for job in with_bar(jobs, frames, self.film.max_frames):
                     result = self._result(reel.name, job)
@@ -211,11 +221,14 @@ class Run:
                     else:
                         passed += 1
         finally:
+            stops.finishing = True
             try:
-                behind.close()
+                with ExitStack() as ending:
+                    ending.callback(films.close)
+                    behind.close()
+                self._film_summary(reel.name, frames, films, passed, time.perf_counter() - start)
             finally:
-                films.close()
-            self._film_summary(reel.name, frames, films, passed, time.perf_counter() - start)
+                stops.finished()
         if frames.given and not done:
             raise PictureError(f"{reel.name}: no frame could be worked on")
 
@@ -256,7 +269,7 @@ class Run:
         if frames.given > 1:
             words += f", {frames.given / seconds:.1f} a second"
         counts = {
-            "damaged": frames.source.damaged,
+            "damaged": frames.damaged,
             "left out": frames.dropped,
             "passed over": passed,
         }
@@ -322,16 +335,6 @@ def named(thing: Item | Reel) -> Item:
         return thing
     first = thing.items[0]
     return first if thing.fps is None else Item(str(Path(first.source).absolute().parent))
-
-
-@contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
-    """A polite request to end finishes the files as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _with_progress(

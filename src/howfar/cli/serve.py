@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from howfar.cli.networks import ModelOption, detector_and_depth
+from howfar.cli.networks import NETWORKS, ImgszOption, ModelOption, detector_and_depth
 from howfar.cli.progress import DownloadBar, confirm_download, split_commas
 from howfar.errors import UsageError
 
 if TYPE_CHECKING:
-    from howfar.pipeline import Ranger
+    import uvicorn
 
-NETWORKS, ACCESS, LIMITS = "Networks", "Access", "Limits"
+    from howfar.pipeline import Ranger
+    from howfar.web.limits import Limits
+
+ACCESS, LIMITS = "Access", "Limits"
 PACKAGES = {
     "fastapi": "fastapi",
     "uvicorn": "uvicorn",
@@ -46,10 +49,7 @@ def serve(
     join: Annotated[
         str, typer.Option(help="parallel, crop or mask.", rich_help_panel=NETWORKS)
     ] = "parallel",
-    imgsz: Annotated[
-        str | None,
-        typer.Option(help="Input size of the detector: 640 or 384x640.", rich_help_panel=NETWORKS),
-    ] = None,
+    imgsz: ImgszOption = None,
     camera: Annotated[
         Path | None,
         typer.Option(
@@ -196,18 +196,25 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def run(app: Any, listening: socket.socket, limits: Any) -> None:
+def run(app: Any, listening: socket.socket, limits: Limits) -> None:
     """Serve until a signal comes."""
     import uvicorn
 
-    from howfar.web.protocol import Http
+    uvicorn.Server(server_config(app, limits)).run(sockets=[listening])
 
-    config = uvicorn.Config(
+
+def server_config(app: Any, limits: Limits) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    import uvicorn
+
+    from howfar.web.protocol import Http, WebSocket
+
+    return uvicorn.Config(
         app,
         http=Http,
-        ws="auto",
-        ws_max_size=limits.body_bytes,
-        ws_max_queue=4,
+        ws=WebSocket,
+        ws_max_size=limits.body_bytes + 1,  # a frame that is cut off is still seen as too long
+        ws_per_message_deflate=False,
         ws_ping_interval=20,
         ws_ping_timeout=20,
         limit_concurrency=limits.connections,
@@ -218,7 +225,6 @@ def run(app: Any, listening: socket.socket, limits: Any) -> None:
         server_header=False,
         proxy_headers=False,
     )
-    uvicorn.Server(config).run(sockets=[listening])
 
 
 def _ranger(

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howfar.cli.networks import ModelOption, detector_and_depth
+from howfar.cli.networks import (
+    NETWORKS,
+    ImgszOption,
+    ModelOption,
+    ThreadsOption,
+    detector_and_depth,
+)
 from howfar.cli.progress import DownloadBar, confirm_download, split_commas
 from howfar.errors import UsageError
 
 if TYPE_CHECKING:
     from howfar.models.card import ModelCard
 
-NETWORKS, DISTANCE, TRACKS = "Networks", "Distance", "Tracks"
+DISTANCE, TRACKS = "Distance", "Tracks"
 VIDEO, OUTPUT = "Videos", "Output"
 DEFAULT_FORMATS = ["annotated", "jsonl", "csv"]
 
@@ -61,10 +67,7 @@ def track(
         list[str] | None,
         typer.Option(help="Only these classes, separated by commas.", rich_help_panel=NETWORKS),
     ] = None,
-    imgsz: Annotated[
-        str | None,
-        typer.Option(help="Input size of the detector: 640 or 384x640.", rich_help_panel=NETWORKS),
-    ] = None,
+    imgsz: ImgszOption = None,
     runtime: Annotated[
         str,
         typer.Option(
@@ -74,9 +77,7 @@ def track(
     precision: Annotated[
         str, typer.Option(help="float32, or auto: the runtime's choice.", rich_help_panel=NETWORKS)
     ] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads; all unless given.", rich_help_panel=NETWORKS)
-    ] = None,
+    threads: ThreadsOption = None,
     max_distance: Annotated[
         float | None,
         typer.Option(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from howfar.cli.predicting import named, sigterm_as_ctrl_c, with_bar
+from howfar.cli.predicting import named, with_bar
+from howfar.cli.stopping import Stops
 from howfar.errors import HowfarError, PictureError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from howfar.io.frames import Frames, Reel
     from howfar.options import Options
     from howfar.pipeline import Ranger
-    from howfar.track import Alert, TrackedFrame, TrackSummary
+    from howfar.track import Alert, TrackedFrame, TrackedObject, TrackSummary
     from howfar.track.files import TrackFiles
 
 
@@ -57,17 +59,13 @@ class TrackRun:
 
         failed = 0
         names = output_names([named(reel) for reel in reels])
-        for reel, name in zip(reels, names, strict=True):
-            try:
-                self._video(reel, name)
-            except UsageError:
-                raise
-            except KeyboardInterrupt:
-                typer.echo("howfar: stopped; the files hold what was done", err=True)
-                raise
-            except HowfarError as error:
-                failed += 1
-                typer.echo(f"howfar: error: {error}", err=True)
+        try:
+            with Stops() as stops:
+                for reel, name in zip(reels, names, strict=True):
+                    failed += not self._tried(reel, name, stops)
+        except KeyboardInterrupt:
+            typer.echo("howfar: stopped; the files hold what was done", err=True)
+            raise
         if self.formats:
             folder = str(self.folder).rstrip("/") + "/"
             words = f"{len(reels)} video{'s' * (len(reels) != 1)}"
@@ -75,7 +73,18 @@ class TrackRun:
             typer.echo(f"howfar: {words}; files in {folder}", err=True)
         return failed
 
-    def _video(self, reel: Reel, name: Path) -> None:
+    def _tried(self, reel: Reel, name: Path, stops: Stops) -> bool:
+        """Whether a video could be worked on, unless the call is wrong."""
+        try:
+            self._video(reel, name, stops)
+        except UsageError:
+            raise
+        except HowfarError as error:
+            typer.echo(f"howfar: error: {error}", err=True)
+            return False
+        return True
+
+    def _video(self, reel: Reel, name: Path, stops: Stops) -> None:
         """One video: decoding runs ahead of the networks, tracking and writing behind them."""
         from howfar.io.ahead import Behind
         from howfar.io.frames import Frames
@@ -90,7 +99,7 @@ class TrackRun:
         behind: Behind[Result] = Behind(following.add)
         start = time.perf_counter()
         try:
-            with frames, sigterm_as_ctrl_c():
+            with frames:
                 jobs = self.ranger.jobs(frames, lambda image: self.ranger.run(image, self.options))
                 for job in with_bar(jobs, frames, self.max_frames):
                     result = self._result(reel.name, job)
@@ -99,15 +108,15 @@ class TrackRun:
                     else:
                         behind.put(result)
         finally:
+            stops.finishing = True
             try:
-                behind.close()
+                with ExitStack() as ending:
+                    ending.callback(files.close)
+                    ending.callback(following.close)
+                    behind.close()
+                self._summary(reel.name, frames, files, following, time.perf_counter() - start)
             finally:
-                try:
-                    following.close()
-                finally:
-                    files.close()
-            seconds = time.perf_counter() - start
-            self._summary(reel.name, frames, files, following, seconds)
+                stops.finished()
         if frames.given and not following.frames:
             raise PictureError(f"{reel.name}: no frame could be worked on")
 
@@ -132,11 +141,13 @@ class TrackRun:
         for text in (*frames.take_news(), files.sound_note):
             self.note(name, text)
         tracks = following.tracks
-        words = f"{tracks} track{'s' * (tracks != 1)} in {frames.given} frames, {seconds:.1f} s"
+        words = f"{tracks} track{'s' * (tracks != 1)}"
+        words += f" ({following.hidden} hidden)" if following.hidden else ""
+        words += f" in {frames.given} frames, {seconds:.1f} s"
         if frames.given > 1:
             words += f", {frames.given / seconds:.1f} frames a second"
         counts = {
-            "damaged": frames.source.damaged,
+            "damaged": frames.damaged,
             "left out": frames.dropped,
             "passed over": following.passed,
         }
@@ -159,6 +170,8 @@ class _Following:
 
         self._run, self._files, self._name = run, files, name
         self.tracks = self.frames = self.passed = 0
+        self._told: set[int] = set()
+        self._hidden: set[int] = set()
         self._tracker = Tracker(run.conf, run.lost_s)
         self._alerts = None if run.alert_within is None else Alerts(run.alert_within)
 
@@ -174,35 +187,57 @@ class _Following:
         self._files.add(frame, record)
         self.frames += 1
         self.tracks += sum(change.kind == "new" for change in frame.changes)
+        fresh = self._note(frame)
         if self._run.as_json:
             print(json.dumps(record), flush=True)  # noqa: T201 - the product of --json
         else:
-            self._say(frame, alerts)
+            self._say(frame, alerts, fresh)
+
+    @property
+    def hidden(self) -> int:
+        """Tracks that the filter by distance never let through."""
+        return self.tracks - len(self._told)
 
     def close(self) -> None:
         """The last tracks end."""
         ended = self._tracker.close()
         self._files.end(ended)
         if not self._run.as_json:
-            for summary in ended:
-                typer.echo(_course(summary))
+            self._say_ended(ended)
 
-    def _say(self, frame: TrackedFrame, alerts: Sequence[Alert]) -> None:
+    def _note(self, frame: TrackedFrame) -> list[TrackedObject]:
+        """Take down who is hidden by the filter; returns who is shown for the first time."""
+        self._hidden -= {thing.id for thing in frame.tracks}
+        self._hidden |= {thing.id for thing in frame.left_out}
+        fresh = [thing for thing in frame.tracks if thing.id not in self._told]
+        self._told |= {thing.id for thing in fresh}
+        return sorted(fresh, key=lambda thing: thing.id)
+
+    def _say(
+        self, frame: TrackedFrame, alerts: Sequence[Alert], fresh: Sequence[TrackedObject]
+    ) -> None:
+        """What the filter hides is not said; who comes out of hiding for the first time is new."""
         from howfar.track.picture import track_words
 
         when = f"{frame.time_s:.2f} s"
         things = {thing.id: thing for thing in (*frame.tracks, *frame.left_out)}
+        said = self._told - self._hidden - {thing.id for thing in fresh}
         for change in frame.changes:
-            if change.kind == "ended":
-                continue
-            thing = things.get(change.id)
-            words = track_words(thing) if thing else f"{change.label} #{change.id}"
-            typer.echo(f"{when}: {change.kind}: {words}")
-        for summary in frame.ended:
-            typer.echo(_course(summary))
+            if change.kind in ("lost", "found") and change.id in said:
+                thing = things.get(change.id)
+                words = track_words(thing) if thing else f"{change.label} #{change.id}"
+                typer.echo(f"{when}: {change.kind}: {words}")
+        for thing in fresh:
+            typer.echo(f"{when}: new: {track_words(thing)}")
+        self._say_ended(frame.ended)
         for alert in alerts:
             words = track_words(things[alert.id])
             typer.echo(f"{when}: ALERT within {alert.within_m:g} m: {words}")
+
+    def _say_ended(self, summaries: Sequence[TrackSummary]) -> None:
+        for summary in summaries:
+            if summary.id in self._told:
+                typer.echo(_course(summary))
 
 
 def _course(summary: TrackSummary) -> str:

@@ -47,6 +47,9 @@ on driving pictures with lidar that are not used for evaluation (there the diffe
 NEEDS_FOCAL = (
     "with a focal length, which this picture does not tell; give --focal-px, --fov-deg or --camera"
 )
+LEAST_FACTOR, MOST_FACTOR, MOST_M = 1e-6, 1e6, 1e6
+"""Factors between these, and lengths up to this many metres, are taken: beyond them float32 maps
+overflow, and no camera sees so far."""
 PIXEL_PATCH = 5
 """A known distance at a pixel is compared with the median of this many pixels squared."""
 
@@ -86,7 +89,7 @@ class GivenScale:
     """Ask for a known factor.
 
     Attributes:
-        factor: metres per unit of the network.
+        factor: metres per unit of the network, 1e-6..1e6.
         uncertainty: its relative standard deviation.
     """
 
@@ -94,8 +97,11 @@ class GivenScale:
     uncertainty: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.factor) and self.factor > 0):
-            raise UsageError(f"scale factor is {self.factor}; give a positive number")
+        if not LEAST_FACTOR <= self.factor <= MOST_FACTOR:
+            raise UsageError(
+                f"scale factor is {self.factor:g}; give a number from 0.000001 to 1000000, such as "
+                "1.3, which makes everything 1.3 times as far"
+            )
         _check_uncertainty(self.uncertainty)
 
 
@@ -115,8 +121,11 @@ class KnownDistance:
     uncertainty: float = KNOWN_SPREAD
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.distance_m) and self.distance_m > 0):
-            raise UsageError(f"a known distance is {self.distance_m} m; give a positive number")
+        if not 0 < self.distance_m <= MOST_M:
+            raise UsageError(
+                f"a known distance is {self.distance_m:g} m; give metres above 0 and at most "
+                "1000000"
+            )
         if not isinstance(self.at, str) and len(self.at) not in (2, 4):
             raise UsageError(
                 f"known distance at {self.at}: give x,y or x1,y1,x2,y2 or a class name"
@@ -148,14 +157,17 @@ class CameraHeight:
     uncertainty: float = KNOWN_SPREAD
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.height_m) and self.height_m > 0):
-            raise UsageError(f"the camera's height is {self.height_m} m; give a positive number")
+        if not 0 < self.height_m <= MOST_M:
+            raise UsageError(
+                f"the camera's height is {self.height_m:g} m; give metres above 0 and at most "
+                "1000000"
+            )
         _check_uncertainty(self.uncertainty)
 
 
 ScaleRequest = GivenScale | KnownDistance | ObjectSizes | CameraHeight
 
-_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _UNCERTAINTY = rf"(?:\+-|±)(?P<spread>{_NUMBER})(?P<percent>%?)"
 _FACTOR = re.compile(rf"(?P<value>{_NUMBER})(?:{_UNCERTAINTY})?")
 _KNOWN = re.compile(rf"(?P<value>{_NUMBER})(?:{_UNCERTAINTY})?m@(?P<place>.+)")

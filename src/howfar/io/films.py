@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from howfar.core.image import RgbArray
 from howfar.core.result import Result
-from howfar.errors import OutputError
 from howfar.io import depthview, draw
 from howfar.io.formats import PICTURE_FORMATS, VIDEO_ENDINGS, VIDEO_FORMATS
 from howfar.io.palette import depth_ramp
@@ -83,15 +83,10 @@ class FilmFiles:
         return sorted({writer.sound_note for writer in self.views.values() if writer.sound_note})
 
     def close(self) -> None:
-        """Finish the videos."""
-        failure: OutputError | None = None
-        for writer in self.views.values():
-            try:
-                writer.close()
-            except OutputError as error:
-                failure = error
-        if failure is not None:
-            raise failure
+        """Finish the videos, each whatever becomes of the others."""
+        with ExitStack() as ending:
+            for writer in self.views.values():
+                ending.callback(writer.close)
 
     @property
     def _needs_drawing(self) -> bool:

@@ -51,8 +51,9 @@ class FrameSource(Protocol):
 class Frames:
     """Iterates over the frames of a source, which a thread decodes up to four ahead.
 
-    What happened to the source since the last frame, a damaged frame or a lost camera, is in the
-    `notes` of the next; after the last frame it is in `source.news`.
+    What happened to the source between two frames, a damaged frame or a lost camera, is in the
+    `notes` of the second; what happened after the last frame is told by `take_news`. What lies
+    behind `max_frames` is neither told nor counted.
 
     Args:
         source: what gives the frames.
@@ -76,24 +77,49 @@ class Frames:
             raise UsageError(f"{source.source}: frames are dropped of cameras and streams only")
         self.source, self.given, self._most = source, 0, max_frames
         self.drops = source.live if drop_old is None else drop_old
-        self._ahead = Ahead(source, 1, drop_old=True) if self.drops else Ahead(source)
+        self._damaged = 0
+        self._news: deque[tuple[int, str]] = deque()
+        frames = self._numbered()
+        self._ahead = Ahead(frames, 1, drop_old=True) if self.drops else Ahead(frames)
 
     def __iter__(self) -> Iterator[Image]:
         return self
 
     def __next__(self) -> Image:
-        if self.given == self._most:
+        if self._enough:
             raise StopIteration
-        image = next(self._ahead)
+        number, self._damaged, image = next(self._ahead)
         self.given += 1
-        if self.source.news:
-            image = replace(image, notes=(*image.notes, *self.take_news()))
-        return image
+        notes = list(image.notes)
+        while self._news and self._news[0][0] <= number:
+            notes.append(self._news.popleft()[1])
+        return replace(image, notes=tuple(notes))
+
+    def _numbered(self) -> Iterator[tuple[int, int, Image]]:
+        """Frames with their numbers and the damage before them; runs ahead of the user.
+
+        News go to `_news` with the number of the frame that they come before.
+        """
+        for number, image in enumerate(self.source):
+            while self.source.news:
+                self._news.append((number, self.source.news.popleft()))
+            yield number, self.source.damaged, image
+
+    @property
+    def _enough(self) -> bool:
+        return self.given == self._most
+
+    @property
+    def damaged(self) -> int:
+        """Frames that could not be decoded so far."""
+        return self._damaged if self._enough else self.source.damaged
 
     def take_news(self) -> list[str]:
         """What happened since the last frame, in sentences."""
-        news = self.source.news
-        return [news.popleft() for _ in range(len(news))]
+        if self._enough:
+            return []
+        news = [self._news.popleft()[1] for _ in range(len(self._news))]
+        return news + [self.source.news.popleft() for _ in range(len(self.source.news))]
 
     @property
     def dropped(self) -> int:

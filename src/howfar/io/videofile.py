@@ -65,6 +65,8 @@ class VideoWriter:
         self._fps, self._size = fps or 25.0, size
         self._sound = None if sound is None else str(sound)
         self._container: OutputContainer | None = None
+        self._packets: Generator[tuple[float, Any], None, None] | None = None
+        self._temporary: Path | None = None
         self._last_tick = -1
         self._start_s = 0.0
 
@@ -112,6 +114,7 @@ class VideoWriter:
             container.close()
             mask = os.umask(0)
             os.umask(mask)
+            assert self._temporary is not None  # noqa: S101 - made with the container
             self._temporary.chmod(0o666 & ~mask)
             self._temporary.replace(self.path)
         except (self._av.FFmpegError, OSError) as error:
@@ -129,21 +132,32 @@ class VideoWriter:
         if container is not None:
             with suppress(self._av.FFmpegError, OSError):
                 container.close()
-            self._packets.close()
-            self._temporary.unlink(missing_ok=True)
+        packets, self._packets = self._packets, None
+        if packets is not None:
+            packets.close()
+        temporary, self._temporary = self._temporary, None
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
     def _open(self, pixels: RgbArray, time_s: float) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".howfar-", suffix=".mp4")
         os.close(handle)
         self._temporary, self._start_s = Path(name), time_s
-        self._size = self._size or (pixels.shape[1], pixels.shape[0])
+        try:
+            self._begin(name, self._size or (pixels.shape[1], pixels.shape[0]))
+        except BaseException:
+            self._forget()
+            raise
+
+    def _begin(self, name: str, size: tuple[int, int]) -> None:
+        """Open the temporary file `name` as a video of `size`, with the sound that goes into it."""
         container = self._av.open(name, "w", format="mp4", options={"movflags": "+faststart"})
-        self._container = container
-        self._packets = self._sound_packets(container)
+        self._container, self._size = container, size
+        self._packets = packets = self._sound_packets(container)
         rate = Fraction(self._fps).limit_denominator(1001)
         stream: VideoStream = container.add_stream("libx264", rate=rate, options=QUALITY)
-        stream.width, stream.height = (side + side % 2 for side in self._size)
+        stream.width, stream.height = (side + side % 2 for side in size)
         stream.pix_fmt = "yuv420p"
         coder = stream.codec_context
         coder.time_base = Fraction(1, TICKS)
@@ -152,7 +166,7 @@ class VideoWriter:
         coder.color_primaries = coder.color_trc = coder.colorspace = BT709
         coder.color_range = 1
         self._stream, self._reformatter = stream, self._av.video.reformatter.VideoReformatter()
-        self._pending: Any = next(self._packets, None)
+        self._pending: Any = next(packets, None)
 
     def _fitted(self, pixels: RgbArray) -> RgbArray:
         """Pixels at the even size of the video."""
@@ -182,9 +196,10 @@ class VideoWriter:
             self._mux_sound(container, self._last_tick / TICKS + 1 / self._fps)
 
     def _mux_sound(self, container: OutputContainer, until_s: float) -> None:
+        packets = self._packets or iter(())
         while self._pending is not None and self._pending[0] < until_s:
             container.mux(self._pending[1])
-            self._pending = next(self._packets, None)
+            self._pending = next(packets, None)
 
     def _sound_packets(
         self, container: OutputContainer

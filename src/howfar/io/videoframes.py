@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,16 @@ class VideoFile:
         end_s = min(whole_s, whole_s if self.clip.end_s is None else self.clip.end_s)
         return max(0, round((end_s - self.clip.start_s) * self.fps / self.clip.stride))
 
+    def counted(self) -> int:
+        """Frames of the whole file, counted by reading it without decoding: for those that do not
+        tell, as browsers' recordings and raw streams."""
+        with open_video(self.address, self.source) as container:
+            packets, count = container.demux(video_stream(container, self.source)), 0
+            with suppress(import_av().FFmpegError):  # told when it is decoded up to there
+                for packet in packets:
+                    count += packet.size > 0
+            return count
+
     def __iter__(self) -> Iterator[Image]:
         some = False
         with open_video(self.address, self.source) as container:
@@ -105,7 +116,7 @@ class VideoFile:
     def _decode(
         self, container: InputContainer, stream: VideoStream
     ) -> Iterator[tuple[int, float, VideoFrame]]:
-        """All good frames from about the start of the clip on: index, time_s, frame."""
+        """All good frames from about the start of the clip to its end: index, time_s, frame."""
         index, sought = self._seek(container, stream)
         time_s, step_s = -1.0, 1 / (self.fps or USUAL_FPS)
         bad: list[tuple[int, float]] = []
@@ -116,6 +127,8 @@ class VideoFile:
                 if time_s < self.clip.start_s:
                     index += not sought
                     continue
+                if self.clip.end_s is not None and time_s >= self.clip.end_s:
+                    return
                 if frame is None or frame.is_corrupt:
                     self.damaged += 1
                     bad.append((index, time_s))

@@ -6,10 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from howfar.errors import OutputError, UsageError
+from howfar.errors import UsageError
 from howfar.io.palette import depth_ramp
 from howfar.io.sinks import make_folder, writing
 from howfar.io.videofile import VideoWriter
@@ -106,19 +107,14 @@ class TrackFiles:
         return "" if self._video is None else self._video.sound_note
 
     def close(self) -> None:
-        """Finish the files."""
-        failure: OutputError | None = None
+        """Finish the files, each whatever becomes of the others."""
         texts, self._texts = self._texts, {}
-        for name, file in texts.items():
-            try:
-                with writing(self.paths[name]):
-                    file.close()
-            except OutputError as error:
-                failure = error
-        if self._video is not None:
-            self._video.close()
-        if failure is not None:
-            raise failure
+        with ExitStack() as ending:
+            if self._video is not None:
+                ending.callback(self._video.close)
+            for name, file in texts.items():
+                ending.enter_context(writing(self.paths[name]))
+                ending.callback(file.close)
 
     def _find_range(self, frame: TrackedFrame) -> None:
         """The colours of all frames: those of the first that has metres."""

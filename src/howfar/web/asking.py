@@ -42,8 +42,8 @@ class Asked(BaseModel):
     scale: str | None = Field(
         None,
         max_length=200,
-        description="Metres from a factor (1.3), a known distance (2.5m@chair, 2.5m@320,240) or "
-        "object-size.",
+        description="Metres from a factor (1.3), a known distance (2.5m@chair, 2.5m@320,240), "
+        "camera-height=1.65m or object-size.",
     )
 
     def options(self) -> Options:

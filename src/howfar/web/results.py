@@ -99,10 +99,12 @@ def nearer_than(result: Result, max_distance: float | None) -> Result:
     """
     if max_distance is None:
         return result
-    if result.depth is None or not result.depth.is_metric:
+    things = [*result.objects, *result.left_out]
+    known = any(thing.distance_m is not None for thing in things)
+    if not known and (result.depth is None or not result.depth.is_metric):
         raise UsageError("max_distance needs metres, but this depth is relative or missing")
     options = Options(max_distance=max_distance)
-    kept, left_out = split_by_distance([*result.objects, *result.left_out], options)
+    kept, left_out = split_by_distance(things, options)
     return replace(
         result, objects=tuple(kept), left_out=tuple(left_out), filter=filter_record(options)
     )

@@ -45,6 +45,8 @@ function say(text, seconds = 0) {
   const status = byId("status");
   clearTimeout(hush);
   if (text) status.textContent = text;
+  const top = byId("stage").getBoundingClientRect().top + scrollY;
+  status.style.setProperty("--picture-top", `${Math.round(top)}px`);
   status.classList.toggle("shown", Boolean(text));
   if (seconds) hush = setTimeout(() => status.classList.remove("shown"), seconds * 1000);
 }
@@ -74,6 +76,7 @@ function showStart() {
   byId("start").hidden = false;
   byId("work").hidden = true;
   byId("top-actions").hidden = true;
+  scrollTo(0, 0);
 }
 
 function showWork() {
@@ -132,14 +135,14 @@ async function preview(blob, signal) {
   signal.throwIfAborted();
   if (!bitmap) return;
   showWork();
-  const empty = { width: bitmap.width, height: bitmap.height, source: bitmap, depth: null, objects: [], metric: false, unit: 1 };
+  const empty = { width: bitmap.width, height: bitmap.height, source: bitmap, depth: null, ramp: null, reach: null, objects: [], metric: false, unit: 1 };
   state.record = null;
   present(empty, null, true);
 }
 
 async function sceneOf(record, signal) {
   const kind = record.depth?.kind;
-  const metric = kind === "metric";
+  const metric = isMetric(record);
   const [picture, depthFile] = await Promise.all([
     pictureOf(record),
     kind ? api.file(record, metric ? "depth.png" : "order.png") : null,
@@ -147,8 +150,13 @@ async function sceneOf(record, signal) {
   const depth = depthFile ? await decodePng16(await depthFile.arrayBuffer()) : null;
   signal.throwIfAborted();
   const perUnit = Number(depthFile?.headers.get("Howfar-Values-Per-Unit")) || 1;
-  const unit = metric ? record.files["depth.png"].values_per_metre : perUnit;
+  const unit = (metric && record.files["depth.png"]?.values_per_metre) || perUnit;
   return makeScene(record, picture, depth, unit, metric);
+}
+
+// Whether distances are metres; joins that look at each object by itself have them without a map.
+function isMetric({ depth, objects, left_out: hidden }) {
+  return depth ? depth.kind === "metric" : [...objects, ...hidden].some((thing) => thing.distance_m !== null);
 }
 
 // Own pixels where boxes and depth lie on them; what the server straightened is the server's.
@@ -162,28 +170,33 @@ async function pictureOf(record) {
 
 // `before` is the scene that this one follows in a live picture: colours and slider drift, not jump.
 function makeScene(record, source, depth, unit, metric, before = null) {
-  const ramps = depth ? rampsOf(depth.values, unit) : null;
-  if (ramps && before?.depth && before.metric === metric) {
+  const things = [...record.objects, ...record.left_out].map((thing) => ({ ...thing, order: orderOf(thing, metric, depth) }));
+  const ramps = rampsOf(depth, unit, things.map(({ order }) => order).filter((order) => order !== null));
+  if (ramps && before?.reach && before.metric === metric) {
     ramps.colour = ramps.colour.after(before.ramp, CALM);
     ramps.reach = ramps.reach.after(before.reach, CALM);
   }
   const scene = {
     width: record.width, height: record.height, source, metric, unit,
     camera: record.camera,
-    depth: ramps ? depth : null,
+    depth: ramps?.mapped ? depth : null,
     ramp: ramps?.colour ?? null,
     reach: ramps?.reach ?? null,
   };
-  const things = [...record.objects, ...record.left_out].map((thing) => decorate(thing, scene, metric));
-  scene.objects = things.sort((a, b) => (a.order ?? Infinity) - (b.order ?? Infinity));
+  scene.objects = things.map((thing) => decorate(thing, scene)).sort((a, b) => (a.order ?? Infinity) - (b.order ?? Infinity));
   return scene;
 }
 
-function decorate(thing, scene, metric) {
-  const order = metric ? thing.distance_m : thing.relative_depth;
-  const rgb = order !== null && scene.ramp ? scene.ramp.rgb(order) : [200, 200, 200];
+// What objects are sorted and hidden by: metres, or relative depth where a map gives it a range.
+function orderOf(thing, metric, depth) {
+  if (metric) return thing.distance_m;
+  return depth ? thing.relative_depth : null;
+}
+
+function decorate(thing, scene) {
+  const rgb = thing.order !== null ? scene.ramp.rgb(thing.order) : [200, 200, 200];
   const tag = thing.distance_m === null ? thing.label : `${thing.label} ${metres(thing.distance_m)}`;
-  return { ...thing, order: scene.ramp ? order : null, rgb, colour: `rgb(${rgb.join(" ")})`, tag };
+  return { ...thing, rgb, colour: `rgb(${rgb.join(" ")})`, tag };
 }
 
 function present(scene, record, fresh) {
@@ -323,10 +336,9 @@ function onFrame(frame) {
   if (state.troubled) complain(null);
   state.troubled = false;
   const { record } = frame;
-  const metric = record.depth?.kind === "metric";
   const first = state.record === null;
   state.record = record;
-  const scene = makeScene(record, frame.source, frame.depth, frame.unit ?? 1, metric, state.live);
+  const scene = makeScene(record, frame.source, frame.depth, frame.unit ?? 1, isMetric(record), state.live);
   state.live = scene;
   state.name = "camera";
   present(scene, record, false);

@@ -55,8 +55,23 @@ export class Ramp {
   }
 }
 
-// The ramps of a depth map: of its colours (2nd to 98th percentile) and of the slider (all of it).
-export function rampsOf(values, unit) {
+// The ramps of a picture: of its colours (2nd to 98th percentile of its depth map) and of the slider
+// (all of it, and all objects). Without a map those of its objects alone; null without either.
+export function rampsOf(depth, unit, orders) {
+  const spread = depth ? spreadOf(depth.values, unit) : null;
+  const nearest = Math.min(...orders);
+  const farthest = Math.max(...orders);
+  if (!spread && !orders.length) return null;
+  const { near, far } = spread ?? { near: nearest, far: farthest };
+  // Below the nearest object there is room on the slider, so that it can be hidden as well.
+  const least = spread ? Math.min(spread.least, nearest) : Math.max(0.9 * nearest, 1e-3);
+  const most = Math.max(spread?.most ?? 0, farthest, least * 1.02);
+  const end = Math.max(far, near * 1.05);
+  return { colour: new Ramp(Math.max(near, end / 100, 1e-3), end), reach: new Ramp(least, most), mapped: spread !== null };
+}
+
+// Percentiles of the values that a depth map has, in its unit; null where it has none.
+function spreadOf(values, unit) {
   const counts = new Uint32Array(65536);
   let total = 0;
   for (const value of values) {
@@ -74,11 +89,7 @@ export function rampsOf(values, unit) {
     }
     return 65535;
   };
-  const near = at(0.02) / unit;
-  const far = Math.max(at(0.98) / unit, near * 1.05);
-  const least = Math.max(at(0) / unit, 1 / unit);
-  const most = Math.max(at(1) / unit, least * 1.02);
-  return { colour: new Ramp(Math.max(near, far / 100), far), reach: new Ramp(least, most) };
+  return { near: at(0.02) / unit, far: at(0.98) / unit, least: at(0) / unit, most: at(1) / unit };
 }
 
 // Round values between the ends of a ramp, far enough apart to be written side by side.

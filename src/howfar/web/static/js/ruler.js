@@ -19,14 +19,15 @@ export class Ruler {
 
   show(scene) {
     this.scene = scene;
-    const usable = scene.depth !== null;
+    const usable = scene.reach !== null;
     this.box.classList.toggle("off", !usable);
     this.range.disabled = this.number.disabled = !usable;
     this.number.hidden = !scene.metric || !usable;
     this.ticks.replaceChildren();
     this.marks.replaceChildren();
+    this.pins = [];
     if (!usable) {
-      this.text.textContent = "there is no depth map, so nothing can be hidden by distance";
+      this.text.textContent = "there are no distances, so nothing can be hidden by them";
       return;
     }
     const { reach } = scene;
@@ -71,7 +72,7 @@ export class Ruler {
   }
 
   positionOf(limit) {
-    if (limit === Infinity || !this.scene?.depth) return END;
+    if (limit === Infinity || !this.scene?.reach) return END;
     return Math.min(END - 1, Math.round(END * this.scene.reach.position(limit)));
   }
 
@@ -79,7 +80,7 @@ export class Ruler {
     const limit = this.limitValue;
     const { scene } = this;
     const free = limit === Infinity;
-    const share = free || !scene?.depth ? 100 : Math.round(100 * scene.reach.position(limit));
+    const share = free || !scene?.reach ? 100 : Math.round(100 * scene.reach.position(limit));
     let text = "everything";
     if (!free) text = scene.metric ? metres(limit) : `the nearest ${share} %`;
     this.text.textContent = scene.metric ? (free ? "" : "m") : text;
@@ -96,7 +97,7 @@ export class Ruler {
     const width = Math.max(1, Math.round(track.clientWidth * (devicePixelRatio || 1)));
     track.width = width;
     track.height = 1;
-    if (!scene?.depth) return;
+    if (!scene?.reach) return;
     const context = track.getContext("2d");
     const at = this.positionOf(this.limitValue) / END;
     for (let x = 0; x < width; x++) {
