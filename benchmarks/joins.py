@@ -56,7 +56,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for name, (address, network, factor) in SETS.items():
         samples = list(open_dataset(address))
-        detector = howfar.load(depth=network, runtime="onnx", threads=1)
+        detector = howfar.load("nanodet-plus-m", network, runtime="onnx", threads=1)
         for join, stat in VARIANTS:
             ranger = howfar.Ranger(detector.detector, detector.depth, join=howfar.Join(join))
             report(name, samples, ranger, stat, factor)

@@ -1,19 +1,20 @@
 """How much of the time from a picture to its result is ours, how much the networks'?
 
-NanoDet-Plus + FastDepth on ONNX Runtime, one thread each, a 640x480 picture. The share outside the
-networks is one minus the time of the two bare sessions over the time of the whole call, all three
+The networks on ONNX Runtime, one thread, a 640x480 picture. The share outside the
+networks is one minus the time of the bare sessions over the time of the whole call, both
 measured in the same rounds. Then the same with decoding, drawing and writing, stage by stage.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import PIL.Image
-from timing import SHARED, interleaved, row
+from timing import NETWORKS, SHARED, interleaved, row
 
 import howfar
 from howfar.io import depthview, draw, sinks
@@ -21,23 +22,23 @@ from howfar.media import read_image
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", choices=NETWORKS, default="howfar-s")
     cv2.setNumThreads(1)
-    ranger = howfar.load(runtime="onnx", threads=1)
+    ranger = howfar.load(*NETWORKS[parser.parse_args().networks], runtime="onnx", threads=1)
     path = sorted((SHARED / "eval" / "indoor-mix" / "rgb").glob("nyu*.jpg"))[0]
     pixels = np.asarray(PIL.Image.open(path).convert("RGB").resize((640, 480)))
     image = howfar.Image(pixels)
     feeds = []
-    for network in (ranger.detector, ranger.depth):
+    for network in dict.fromkeys((ranger.detector, ranger.depth)):
         tensor, _ = network.card.preprocess(pixels)
         feeds.append((network.runtime, {network.runtime.inputs[0].name: tensor}))
     jobs = {
         "whole call": lambda: ranger(image),
-        "detector alone": lambda: feeds[0][0].run(feeds[0][1]),
-        "depth network alone": lambda: feeds[1][0].run(feeds[1][1]),
+        "networks alone": lambda: [runtime.run(feed) for runtime, feed in feeds],
     }
     times = interleaved(jobs, rounds=60)
-    networks = times["detector alone"] + times["depth network alone"]
-    outside = 1 - networks / times["whole call"]
+    outside = 1 - times["networks alone"] / times["whole call"]
     print(f"{len(ranger(image).objects)} objects\n\n| | median ms | 10 - 90 % |\n|---|---|---|")
     for name, ms in times.items():
         print(row(name, ms))

@@ -90,8 +90,8 @@ def oracle() -> None:
 
 def streets(out: Path | None) -> None:
     """KITTI with the road network, its factor from object sizes; and with the room network."""
-    pydnet = howfar.load(depth="pydnet-kitti", runtime="onnx", threads=1)
-    rooms = howfar.load(runtime="onnx", threads=1)
+    pydnet = howfar.load("nanodet-plus-m", "pydnet-kitti", runtime="onnx", threads=1)
+    rooms = howfar.load("nanodet-plus-m", "fastdepth", runtime="onnx", threads=1)
     names = sorted(path.stem for path in (KITTI / "image_2").glob("*.png"))
     summary = []
     for name in names:
@@ -135,7 +135,7 @@ def matched(result: howfar.Result, boxes: np.ndarray, truth: np.ndarray) -> np.n
 
 def rooms(out: Path | None) -> None:
     """NYU, SUN and HoloLens pictures with FastDepth."""
-    ranger = howfar.load(runtime="onnx", threads=1)
+    ranger = howfar.load("nanodet-plus-m", "fastdepth", runtime="onnx", threads=1)
     for pattern in ROOMS:
         folder, name = pattern.split("/")
         base = SHARED / "eval" / folder

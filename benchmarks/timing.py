@@ -12,6 +12,9 @@ import numpy as np
 SHARED = Path(os.environ.get("HOWFAR_DATA", Path(__file__).parents[2] / "shared" / "data"))
 os.environ.setdefault("HOWFAR_MODELS", str(Path(__file__).parents[2] / "shared" / "models"))
 
+NETWORKS = {"howfar-s": ("howfar-s", "howfar-s"), "pair": ("nanodet-plus-m", "fastdepth")}
+"""Detector and depth network of what is measured."""
+
 
 def interleaved(
     jobs: Mapping[str, Callable[[], object]], rounds: int = 30, warm_up: int = 3

@@ -232,7 +232,7 @@ def real_jitter(
 
 def real(count: int, seconds: float, fps: int) -> None:
     """Tables of real networks on still pictures."""
-    ranger = howfar.load(threads=1)
+    ranger = howfar.load("nanodet-plus-m", "fastdepth", threads=1)
     found = sorted((SHARED / "eval").glob("indoor-mix/rgb/*.jpg"))
     found += sorted((SHARED / "eval").glob("hololens-office/rgb/*.jpg"))
     paths = [found[int(i)] for i in np.linspace(0, len(found) - 1, min(count, len(found)))]

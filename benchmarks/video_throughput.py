@@ -21,7 +21,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from timing import SHARED
+from timing import NETWORKS, SHARED
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -54,7 +54,7 @@ def bare_networks(ranger: howfar.Ranger, images: list[howfar.Image]) -> Callable
     """Runs the networks alone, on prepared inputs."""
     feeds = []
     for image in images:
-        for network in (ranger.detector, ranger.depth):
+        for network in dict.fromkeys((ranger.detector, ranger.depth)):
             tensor, _ = network.card.preprocess(image.pixels)
             feeds.append((network.runtime, {network.runtime.inputs[0].name: tensor}))
 
@@ -142,9 +142,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--runtime", default="onnx")
     parser.add_argument("--results", type=int, default=150, help="of the live runs; 0 for none")
+    parser.add_argument("--networks", choices=NETWORKS, default="howfar-s")
     asked = parser.parse_args()
     cv2.setNumThreads(1)
-    ranger = howfar.load(runtime=asked.runtime, threads=1)
+    ranger = howfar.load(*NETWORKS[asked.networks], runtime=asked.runtime, threads=1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         film = folder / "film.mp4"
