@@ -35,6 +35,8 @@ TRAINED, HELD = range(250), range(255, 290)
 """Frames of the office; what lies between is too like both."""
 EVERY = 6
 """Frames of the road validation are taken this far apart."""
+SOME = 5
+"""Frames of the office by which the student that never saw it is judged are this far apart."""
 LONG_LENS = "CAMERA_01"
 """Of `road-mix`; the other cameras have wide lenses."""
 
@@ -53,7 +55,7 @@ HELD_BACK = {
 }
 """Held back from training: the intervals are calibrated on them."""
 LEFT_OUT: dict[str, tuple[dict[str, float], dict[str, str]]] = {
-    "loco-1": ({WIDE: 0.15}, {"office": f"rgbd:{OFFICE}", "long lens": LONG}),
+    "loco-1": ({WIDE: 0.15}, {"office": f"rgbd:{DATA}/office-some", "long lens": LONG}),
     "loco-2": ({f"rgbd:{DATA}/office-train": 0.14, LONG: 0.15}, {"wide lenses": WIDE}),
 }
 """Students that never saw some cameras: what they learn from besides, and those cameras."""
@@ -68,6 +70,7 @@ def data() -> None:
             file.extractall(target, filter="data")
     office = sorted(path.stem for path in (OFFICE / "rgb").iterdir())
     subset(OFFICE, "office-train", office[TRAINED.start : TRAINED.stop])
+    subset(OFFICE, "office-some", office[::SOME])
     subset(OFFICE, "office-held", office[HELD.start : HELD.stop])
     drive = SHARED / "train" / "kitti-drive"
     subset(drive, "drive-val", sorted(p.stem for p in (drive / "rgb").iterdir())[::EVERY])
@@ -223,7 +226,38 @@ def table() -> None:
             names = ("--detector", "howfar-s", "--depth", depth, "--boxes", boxes)
             scores = val("objects", KITTI, *names)["scores"]
             print(f"objects, depth {depth}, boxes {boxes}: {scores}", flush=True)
+    spread()
     print("zoom:", *(f"{k} {v}" for k, v in zoom().items()))
+
+
+def spread() -> None:
+    """AbsRel by camera: mean and standard deviation over pictures, least and largest."""
+    import howfar
+    from howfar.data.address import open_dataset
+    from howfar.evaluate.depth import DepthJudge, depth_protocol
+    from howfar.evaluate.frames import walk
+    from howfar.evaluate.systems import System
+    from howfar.evaluate.variants import Variant
+    from howfar.options import Options
+
+    ranger = howfar.load(detector=None, depth="howfar-s", threads=1)
+    for domain, address in DOMAINS.items():
+        judge = DepthJudge(
+            System(Variant("howfar-s"), ranger, Options()), depth_protocol("rgbd", "rgbd")
+        )
+        walk(open_dataset(address), [judge], None)
+        cameras: dict[str, list[float]] = {}
+        for frame, _, errors in judge.frames:
+            name = frame.split("_")[0] if "_" in frame else domain
+            cameras.setdefault(name, []).append(errors["abs_rel"])
+        for name, values in cameras.items():
+            of = np.array(values)
+            wide = of.std(ddof=1) if len(of) > 1 else 0
+            print(
+                f"{name}: {len(of)} pictures, AbsRel {of.mean():.3f} +- {wide:.3f}, "
+                f"{of.min():.3f} to {of.max():.3f}",
+                flush=True,
+            )
 
 
 def zoom(factor: float = 1.5) -> dict[str, float]:

@@ -22,7 +22,7 @@ from howfar.nets.joint import Joint
 
 LEVEL = 0.8
 """Share of true depths that an interval is to hold."""
-USUAL = 1500
+USUAL = 600
 """Pictures by which a student learns what it is used to, each whole and as a random view."""
 
 
