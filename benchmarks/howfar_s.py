@@ -223,8 +223,8 @@ def table() -> None:
                 print("   ", record["tables"]["intervals"]["blocks"], flush=True)
     for depth in ("howfar-s", "truth"):
         for boxes in ("detector", "truth"):
-            names = ("--detector", "howfar-s", "--depth", depth, "--boxes", boxes)
-            scores = val("objects", KITTI, *names)["scores"]
+            who = ("--boxes", "truth") if boxes == "truth" else ("--detector", "howfar-s")
+            scores = val("objects", KITTI, "--depth", depth, *who)["scores"]
             print(f"objects, depth {depth}, boxes {boxes}: {scores}", flush=True)
     spread()
     print("zoom:", *(f"{k} {v}" for k, v in zoom().items()))
@@ -281,7 +281,7 @@ def zoom(factor: float = 1.5) -> dict[str, float]:
         near = ranger(cv2.resize(cut, (w, h)), focal_px=0.81 * w * w / (w - 2 * x))
         far = ranger(picture.pixels, focal_px=0.81 * w)
         boxes = np.array([thing.box for thing in near.objects], np.float32).reshape(-1, 4)
-        boxes = boxes * [(w - 2 * x) / w, (h - 2 * y) / h] * 2 + [x, y, x, y]
+        boxes = boxes * np.tile([(w - 2 * x) / w, (h - 2 * y) / h], 2) + np.array([x, y, x, y])
         overlap = iou_matrix(boxes, np.array([t.box for t in far.objects]).reshape(-1, 4))
         for i, thing in enumerate(near.objects):
             j = int(overlap[i].argmax()) if far.objects else -1

@@ -29,6 +29,7 @@ PACKAGES = {
 }
 MEGA = 1_000_000
 
+LAST_PORT = 65535
 
 def serve(
     model: ModelOption = None,
@@ -177,6 +178,8 @@ def check_packages() -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises `UsageError` where the address cannot be had."""
+    if not 0 <= port <= LAST_PORT:  # getaddrinfo takes larger ones modulo 65536
+        raise UsageError(f"--port is {port}; give a number in 0..{LAST_PORT}, 0 for any free one")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]

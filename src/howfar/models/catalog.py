@@ -101,10 +101,10 @@ _HOWFAR_S = ModelCard(
     classes=COCO80,
     depth_kind=DepthKind.METRIC,
     depth_log=True,
-    focal_px=259.2,
+    focal_px=0.81 * 320,
     interval_level=0.8,
-    interval_scales=(-1.735, -1.6, -1.476, -1.34, -1.206, -1.078, -0.921, -0.579),
-    interval_factors=(1.648, 2.01, 2.036, 1.848, 1.677, 1.644, 1.642, 1.387),
+    interval_scales=(-2.015, -1.775, -1.612, -1.464, -1.323, -1.181, -1.003, -0.749),
+    interval_factors=(2.056, 2.2, 2.137, 2.073, 1.8, 1.693, 1.887, 1.878),
     domain="rooms and roads by daylight",
     licence="Apache-2.0",
     origin="howfar distill; starts as NanoDet-Plus-m",
@@ -208,7 +208,7 @@ CATALOG: dict[str, Entry] = {
         (
             Source(
                 "howfar-s.onnx",
-                "3f6906fd5881088c20fe26c534f0ce99e5578439c6e720a06b4230e8d6ba6900",
+                "9c298776210a55e597cdfa0e72ff863e3e54ec2ec7b3ee7a2d99ce4c6c545aec",
             ),
         ),
     ),
