@@ -31,6 +31,7 @@ MEGA = 1_000_000
 
 LAST_PORT = 65535
 
+
 def serve(
     model: ModelOption = None,
     detector: Annotated[
