@@ -23,7 +23,7 @@ from howfar.media import read_image
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", choices=NETWORKS, default="howfar-s")
+    parser.add_argument("--networks", choices=NETWORKS, default="pair")
     cv2.setNumThreads(1)
     ranger = howfar.load(*NETWORKS[parser.parse_args().networks], runtime="onnx", threads=1)
     path = sorted((SHARED / "eval" / "indoor-mix" / "rgb").glob("nyu*.jpg"))[0]

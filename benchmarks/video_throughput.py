@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--runtime", default="onnx")
     parser.add_argument("--results", type=int, default=150, help="of the live runs; 0 for none")
-    parser.add_argument("--networks", choices=NETWORKS, default="howfar-s")
+    parser.add_argument("--networks", choices=NETWORKS, default="pair")
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     ranger = howfar.load(*NETWORKS[asked.networks], runtime=asked.runtime, threads=1)

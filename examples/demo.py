@@ -4,7 +4,8 @@ Usage: python examples/demo.py --photos FOLDER [PICTURE ...]
 
 Without pictures it takes three photographs of scikit-image's package, whose folder `skimage/data`
 is FOLDER: a room with a motorcycle (Middlebury 2014, with the true distance of every pixel), a cup
-on a table, and a portrait. howfar's own network comes with the package, so nothing is fetched.
+on a table, and a portrait. It needs a detector and a depth network: the catalog's default ones,
+from a folder that HOWFAR_MODELS names, or downloaded.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from howfar.core.distance import measure
 from howfar.io.sinks import write_picture_files
 
 OUT = Path("out")
-CONF = 0.35
+CONF = 0.35  # what NanoDet-Plus' authors show
 MOTORCYCLE_FOCAL_PX = 994.978  # calibration of the picture as scikit-image documents it
 MOTORCYCLE_BASELINE_M = 0.193001
 MOTORCYCLE_OFFSET_PX = 31.086
@@ -33,7 +34,8 @@ def main() -> None:
     parser.add_argument("own", nargs="*")
     photos, own = vars(parser.parse_args()).values()
     ranger = howfar.load()
-    print(f"network: {ranger.detector.card.name}, one pass for boxes and depth\n")
+    names = [ranger.detector.card.name, ranger.depth.card.name]
+    print(f"networks: {' + '.join(names)}\n")
     if own:
         for result in ranger.stream(own, conf=CONF):
             show(result)
@@ -43,7 +45,7 @@ def main() -> None:
         show(room, motorcycle_depth(photos))
         for name in ("coffee.png", "astronaut.png"):
             show(ranger(photos / name, conf=CONF))
-        print("Close-ups are not what it learned metres from; its intervals there are too sure.")
+        print("FastDepth was made for rooms; do not trust its metres for the two close-ups.")
     print(f"pictures: {OUT.resolve()}")
 
 
@@ -57,8 +59,6 @@ def show(result: howfar.Result, truth: howfar.DepthMap | None = None) -> None:
     real = measure(truth, boxes).values if truth else np.full(len(boxes), np.nan)
     for thing, true_m in zip(result.objects, real, strict=True):
         words = "?" if thing.distance_m is None else f"{thing.distance_m:.2f} m"
-        if thing.interval_m is not None:
-            words += " ({:.1f} to {:.1f})".format(*thing.interval_m)
         check = f"   (truth {true_m:.2f} m)" if np.isfinite(true_m) else ""
         print(f"  {thing.label:14} {thing.score:.2f}  {words}{check}")
     print(f"  -> {', '.join(entry['path'] for entry in written.values())}\n")

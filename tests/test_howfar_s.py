@@ -8,7 +8,7 @@ import howfar
 from howfar.core.result import Result
 from howfar.loading import load_network
 from howfar.models.card import Task
-from howfar.models.catalog import CATALOG, DEFAULT_DEPTH, DEFAULT_DETECTOR
+from howfar.models.catalog import CATALOG
 from howfar.models.store import EMBEDDED, find_model
 
 EXAMPLES = Path(howfar.__file__).parent / "web" / "static" / "examples"
@@ -19,11 +19,11 @@ def table_with_cup():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOWFAR_MODELS", "")
         patch.setenv("HOWFAR_OFFLINE", "1")
-        return howfar.load(runtime="onnx", threads=1)(EXAMPLES / "coffee.jpg")
+        return howfar_s()(EXAMPLES / "coffee.jpg")
 
 
-def test_it_is_the_default_for_boxes_and_depth():
-    assert DEFAULT_DETECTOR == DEFAULT_DEPTH == "howfar-s"
+def howfar_s():
+    return howfar.load("howfar-s", "howfar-s", runtime="onnx", threads=1)
 
 
 def test_the_catalog_says_what_the_file_says():
@@ -57,7 +57,7 @@ def test_a_cup_on_a_table(table_with_cup: Result):
 
 
 def test_a_longer_lens_sees_the_same_farther_away(table_with_cup: Result):
-    longer = howfar.load(runtime="onnx", threads=1)(EXAMPLES / "coffee.jpg", focal_px=1200)
-    wider = howfar.load(runtime="onnx", threads=1)(EXAMPLES / "coffee.jpg", focal_px=600)
+    longer = howfar_s()(EXAMPLES / "coffee.jpg", focal_px=1200)
+    wider = howfar_s()(EXAMPLES / "coffee.jpg", focal_px=600)
     for near, far in zip(wider.objects, longer.objects, strict=True):
         assert far.distance_m == pytest.approx(2 * near.distance_m, rel=1e-3)

@@ -27,6 +27,8 @@ UNVERIFIED = next(
     if all(source.url and not source.sha256 for source in entry.sources)
 )
 
+OURS = f"howfar-s: whole, {store.EMBEDDED / 'howfar-s.onnx'}\n"
+
 
 @pytest.fixture
 def models_folder(tmp_path, monkeypatch):
@@ -151,7 +153,7 @@ def test_info_of_what_is_not_there(howfar, name, code, told):
 
 def test_verify_what_is_here(howfar, known):
     answer = howfar("models", "verify")
-    assert (answer.code, answer.out) == (0, f"{DEFAULT_DETECTOR}: whole, {known}\n")
+    assert (answer.code, answer.out) == (0, f"{OURS}{DEFAULT_DETECTOR}: whole, {known}\n")
     answer = howfar("models", "verify", DEFAULT_DETECTOR, TO_FETCH)
     assert answer.code == 0
     assert answer.out.splitlines() == [
@@ -165,7 +167,7 @@ def test_verify_finds_damage(howfar, known):
     data[len(data) // 2] ^= 1
     known.write_bytes(data)
     answer = howfar("models", "verify")
-    assert (answer.code, answer.out) == (1, "")
+    assert (answer.code, answer.out) == (1, OURS)
     (line,) = answer.err.splitlines()
     assert line.startswith(f"howfar: error: {known} is not {DEFAULT_DETECTOR}: its sha256 is ")
     assert "delete it" in line
@@ -206,7 +208,7 @@ def test_fetch_downloads_checks_and_keeps(howfar, known, monkeypatch, tmp_path):
     answer = howfar("models", "fetch", DEFAULT_DETECTOR)
     cached = tmp_path / "howfar-cache" / "known.onnx"
     assert (answer.code, answer.out) == (0, f"{DEFAULT_DETECTOR}: {cached}\n")
-    assert howfar("models", "verify").out == f"{DEFAULT_DETECTOR}: whole, {cached}\n"
+    assert howfar("models", "verify").out == f"{OURS}{DEFAULT_DETECTOR}: whole, {cached}\n"
 
 
 def test_fetch_offline_says_where_to_put_the_file(howfar, tmp_path):

@@ -16,7 +16,8 @@ from howfar.core.preprocess import Fit, Preprocess
 from howfar.models.card import Decoder, ModelCard
 from howfar.models.classes import COCO80, COCO91
 
-DEFAULT_DETECTOR = DEFAULT_DEPTH = "howfar-s"
+DEFAULT_DETECTOR = "nanodet-plus-m"
+DEFAULT_DEPTH = "fastdepth"
 """What `howfar predict` uses unless told; the one place that decides."""
 SHIPPED = ("howfar-s",)
 """Networks that come with the package."""
