@@ -4,7 +4,7 @@ import pytest
 from howfar.core.camera import Camera
 from howfar.data.scene import Scene
 from howfar.distill.survey import Finding, Kind
-from howfar.distill.views import canonical, make_view
+from howfar.distill.views import TAUGHT_ZOOM, canonical, make_view
 from howfar.models.classes import COCO80
 from howfar.nets.joint import CANONICAL_FOCAL
 
@@ -36,6 +36,15 @@ def test_a_magnified_view_looks_nearer(seed):
     assert view.valid.all()
     assert shown.std() < 1e-4
     assert most / 4.01 <= shown.mean() <= most * 1.001
+
+
+def test_what_a_teacher_measures_is_hardly_magnified():
+    room = Finding(Kind.INDOOR, (), (), (), 1.0)
+    most = 4.0 * CANONICAL_FOCAL * 640 / 500
+    views = [make_view(scene(4.0), room, COCO80, 64, RNG(seed)) for seed in range(30)]
+    shown = [float(np.exp(view.log_depth[view.valid]).mean()) for view in views]
+    assert min(shown) >= most / (TAUGHT_ZOOM * 1.01)
+    assert min(shown) < most / 1.1
 
 
 def test_lidar_points_keep_their_depth():
