@@ -43,7 +43,7 @@ def test_what_a_teacher_measures_is_hardly_magnified():
     most = 4.0 * CANONICAL_FOCAL * 640 / 500
     views = [make_view(scene(4.0), room, COCO80, 64, RNG(seed)) for seed in range(30)]
     shown = [float(np.exp(view.log_depth[view.valid]).mean()) for view in views]
-    assert min(shown) >= most / (TAUGHT_ZOOM * 1.01)
+    assert min(shown) >= most / (TAUGHT_ZOOM * 1.2)
     assert min(shown) < most / 1.1
 
 

@@ -31,8 +31,8 @@ WIDE = 0.5
 """Share of road views that are as wide as a car camera's."""
 ZOOM = 2.0
 """Most that a view magnifies."""
-TAUGHT_ZOOM = 1.25
-"""The same where a teacher gives the metres: teachers do not know that what fills twice as much of
+TAUGHT_ZOOM, TAUGHT_ASPECT = 1.25, 0.05
+"""Most magnification, and spread of the aspect, where a teacher gives the metres: teachers do not know that what fills twice as much of
 the view is half as far. FastDepth says exp(.07) too far at 1.25, exp(.33) at 2 (50 rooms)."""
 PRIOR_SIZES = ("person", "car", "bus", "truck", "motorcycle", "bicycle")
 PRIOR_SLACK = 0.35
@@ -106,11 +106,12 @@ def make_view(
 def _cut(scene: Scene, kind: Kind | None, rng: np.random.Generator) -> Scene:
     """A part of the picture: magnified by 1 to `ZOOM` (the camera keeps its focal length in pixels,
     so canonical depth shrinks), of about its aspect ratio, or much wider."""
-    aspect = float(np.exp(rng.normal(0, ASPECT_SPREAD)))
+    taught = kind is Kind.INDOOR
+    aspect = float(np.exp(rng.normal(0, TAUGHT_ASPECT if taught else ASPECT_SPREAD)))
     roadlike = kind is Kind.ROAD or (kind is None and scene.width > 1.2 * scene.height)
     if roadlike and rng.random() < WIDE:
         aspect *= float(rng.uniform(1.3, 2.6))
-    most = TAUGHT_ZOOM if kind is Kind.INDOOR else ZOOM
+    most = TAUGHT_ZOOM if taught else ZOOM
     zoom = float(np.exp(rng.uniform(0, np.log(most)))) if rng.random() < 0.7 else 1.0
     width = scene.width / zoom * min(aspect, 1)
     height = scene.height / zoom / max(aspect, 1)
