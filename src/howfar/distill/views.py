@@ -32,8 +32,9 @@ WIDE = 0.5
 ZOOM = 2.0
 """Most that a view magnifies."""
 TAUGHT_ZOOM, TAUGHT_ASPECT = 1.25, 0.05
-"""Most magnification, and spread of the aspect, where a teacher gives the metres: teachers do not know that what fills twice as much of
-the view is half as far. FastDepth says exp(.07) too far at 1.25, exp(.33) at 2 (50 rooms)."""
+"""Most magnification, and spread of the aspect, where a teacher gives the metres: it does not know
+that what fills twice as much of the view is half as far. FastDepth says a factor of exp(.07) too
+much at 1.25 and of exp(.33) at 2 (medians of 50 rooms)."""
 PRIOR_SIZES = ("person", "car", "bus", "truck", "motorcycle", "bicycle")
 PRIOR_SLACK = 0.35
 """Log depth within which a size prior says nothing: heights vary, the aspect may be unknown."""
