@@ -1,6 +1,5 @@
 """Signals while files are finished."""
 
-import os
 import signal
 
 import pytest
@@ -17,7 +16,7 @@ def usual():
 
 
 def come(number):
-    os.kill(os.getpid(), number)
+    signal.raise_signal(number)  # to this thread: os.kill may wake another one, later
 
 
 @pytest.mark.parametrize("number", Stops.SIGNALS)
