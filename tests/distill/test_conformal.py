@@ -43,6 +43,13 @@ def test_blocks_of_a_wall(walls):
     assert found.error.max() < abs(wanted - 0.7) + 0.5
 
 
+def test_scales_that_are_hardly_apart_are_one():
+    near = Blocks(np.linspace(-1, -1.0001, 400, dtype=np.float32), blocks(400, 0).error)
+    scales, factors = conformal_factors(near, 0.8)
+    assert scales == (-1.0,)
+    assert len(factors) == 1
+
+
 def test_every_group_weighs_the_same():
     few, many = blocks(50, 0), blocks(400, 1, wrong=4.0)
     both = pooled([few, many])

@@ -24,6 +24,8 @@ from howfar.errors import UsageError
 from howfar.metrics.blocks import block_medians
 from howfar.nets.joint import Joint
 
+DIGITS = 3
+"""Of scales and factors, so that a card can be read."""
 FAMILIAR = 0.99
 """Share of the training views that count as familiar."""
 RIDGE = 1e-3
@@ -99,8 +101,8 @@ def conformal_factors(
     for rows in np.array_split(order, count):
         ratio = np.sort(blocks.error[rows] / np.exp(blocks.log_scale[rows]))
         rank = min(int(np.ceil((len(ratio) + 1) * level)), len(ratio)) - 1
-        scales.append(float(np.median(blocks.log_scale[rows])))
-        factors.append(float(ratio[rank]))
+        scales.append(round(float(np.median(blocks.log_scale[rows])), DIGITS))
+        factors.append(max(round(float(ratio[rank]), DIGITS), 0.1**DIGITS))
     distinct = [i for i in range(count) if i == 0 or scales[i] > scales[i - 1]]
     return tuple(scales[i] for i in distinct), tuple(factors[i] for i in distinct)
 

@@ -42,10 +42,7 @@ def finish(
     learn_novelty(student, usual_views(mixture, checkpoint.card.preprocess.width, usual))
     scales, factors = conformal_factors(pooled(groups), LEVEL)
     card = replace(
-        checkpoint.card,
-        interval_level=LEVEL,
-        interval_scales=tuple(round(value, 3) for value in scales),
-        interval_factors=tuple(round(value, 3) for value in factors),
+        checkpoint.card, interval_level=LEVEL, interval_scales=scales, interval_factors=factors
     )
     return replace(checkpoint, card=card, weights=student.state_dict(), training={})
 
