@@ -6,7 +6,8 @@
     python benchmarks/howfar_s.py table            # accuracy on the evaluation pictures
     python benchmarks/howfar_s.py speed            # time against NanoDet-Plus + FastDepth
 
-`train` runs `howfar distill`; `--resume` goes on. Nothing of `eval/` is used but by `table`.
+`train` runs `howfar distill` and goes on with what is there. Nothing of `eval/` is used but by
+`table`.
 """
 
 from __future__ import annotations
@@ -125,7 +126,10 @@ def train() -> None:
 
 
 STUDENT = "howfar-s-b"
-STEPS_B: tuple[str, ...] = ("--freeze-detector", "--imgsz", "320", "--views", "6000")
+STEPS_B: tuple[str, ...] = (
+    *("--freeze-detector", "--imgsz", "320", "--views", "4800", "--epochs", "3"),
+    *("--set", "net_options.norm=false", "--set", "lr=0.0006", "--set", "warmup_batches=60"),
+)
 """The second part, at the size at which it is used."""
 
 
@@ -269,7 +273,7 @@ def zoom(factor: float = 1.5) -> dict[str, float]:
     from howfar.core.boxes import iou_matrix
     from howfar.io.sources import expand
 
-    ranger = howfar.load(threads=1)
+    ranger = howfar.load("howfar-s", "howfar-s", threads=1)
     folders = ("coco-val127/images", "hololens-office/rgb", "indoor-mix/rgb")
     paths = expand([str(EVAL / f) for f in (*folders, "kitti-object/training/image_2")])
     changes = []

@@ -1,4 +1,4 @@
-"""Does one network for boxes and depth beat two of the same total size? docs/sharing.md.
+"""Does one network for boxes and depth beat two of the same total size?
 
     python benchmarks/sharing.py --pictures FOLDER --survey FILE
 

@@ -186,6 +186,8 @@ def halve_weights(path: Path) -> None:
         if values.dtype != np.float32 or values.size < SMALL:
             continue
         name = weights.name
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            raise ModelError(f"weights {name!r} are too large for float16; export fp32")
         weights.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
         casts.append(
             onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT)

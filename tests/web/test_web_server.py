@@ -167,6 +167,8 @@ def test_a_frame_that_is_too_long_is_an_error_and_the_stream_goes_on(parts):
                     assert ("more than 0.1 MB were sent" in answer["error"]) == (size != most)
                     assert answer["kind"] == ("TooLarge" if size != most else "PictureError")
                 await socket.ping()
+                await socket.send("é" * most)  # cut off in the middle of a character
+                assert json.loads(await socket.recv())["kind"] == "TooLarge"
                 await socket.send(good)
                 assert "result" in json.loads(await socket.recv())
 
@@ -202,6 +204,7 @@ def test_messages_are_cut_off_however_their_bytes_are_divided():
         (frame(binary, 3, masked=False), frame(binary, 3, masked=False)),
         (frame(binary, 300, masked=False), short(binary, 300, 200, masked=False)),
         (frame(0x81, 125), frame(0x81, 125)),
+        (frame(0x81, 300), short(binary, 300, 200)),  # text
     ]
     sent, expected = (b"".join(side) for side in zip(*pairs, strict=True))
     for step in (1, 2, 3, 7, 100, 1000, len(sent)):

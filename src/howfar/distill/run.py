@@ -124,6 +124,9 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
     """
     if not job.pictures:
         raise UsageError("there are no pictures to learn from; give --data ADDRESS@SHARE")
+    for name, data in job.held.items():
+        if data[0].depth is None or data[0].camera is None:
+            raise UsageError(f"calibrate {name}: {data.name} has no depth, or no cameras")
     recipe = overridden(RECIPE, list(job.settings))
     if recipe.net != "joint":
         raise UsageError(f"net is {recipe.net!r}; distill teaches joint networks")

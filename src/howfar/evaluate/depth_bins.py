@@ -67,9 +67,9 @@ def range_table(bins: RangeBins) -> Table:
 def interval_table(rows: Float64Array, level: float) -> Table:
     """Do the intervals of blocks (see `howfar.metrics.blocks.depth_blocks`) hold the truth."""
     note = (
-        f"Of {GRID}x{GRID} blocks a picture; intervals of level {level:.0%} should cover that "
-        "share. Winkler: less is better, in m; of our intervals, and of the best ones of a "
-        "constant factor or a constant width. Rank correlation: of width and error."
+        f"Of {GRID}x{GRID} blocks of the whole picture, unaligned; intervals of level {level:.0%} "
+        "should cover that share. Winkler: less is better, in m; of our intervals, and of the best "
+        "ones of a constant factor or a constant width. Rank correlation: of width and error."
     )
     return table_of("intervals", {"blocks": asdict(block_scores(rows, level))}, "", note)
 

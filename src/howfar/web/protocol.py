@@ -108,9 +108,13 @@ class Cut:
         self._keep, self._skip = kept, length - kept
         if kept == length:
             return head
-        return head[:1] + bytes([head[1] & MASKED | LONG]) + kept.to_bytes(8, "big") + mask
+        first = head[0]
+        if first & OPCODE == TEXT:  # may end in half a character; as bytes it is refused as well
+            first = first & ~OPCODE | BINARY
+        return bytes([first, head[1] & MASKED | LONG]) + kept.to_bytes(8, "big") + mask
 
 
+TEXT, BINARY = 1, 2
 OPCODE, CONTROL, MASKED, LENGTH, MIDDLE, LONG = 0x0F, 0x08, 0x80, 0x7F, 126, 127
 """Bits of a frame's first two bytes; and the lengths that say that 2 or 8 bytes tell the length."""
 
