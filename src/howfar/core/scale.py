@@ -47,8 +47,9 @@ on driving pictures with lidar that are not used for evaluation (there the diffe
 NEEDS_FOCAL = (
     "with a focal length, which this picture does not tell; give --focal-px, --fov-deg or --camera"
 )
-LEAST_FACTOR, MOST_FACTOR, MOST_M = 1e-6, 1e6, 1e6
-"""Factors between these, and lengths up to this many metres, are taken: beyond them float32 maps
+LEAST_FACTOR, MOST_FACTOR = 1e-6, 1e6
+LEAST_M, MOST_M = 1e-3, 1e6
+"""Factors and lengths in metres between these are taken: beyond them float32 maps
 overflow, and no camera sees so far."""
 PIXEL_PATCH = 5
 """A known distance at a pixel is compared with the median of this many pixels squared."""
@@ -121,10 +122,9 @@ class KnownDistance:
     uncertainty: float = KNOWN_SPREAD
 
     def __post_init__(self) -> None:
-        if not 0 < self.distance_m <= MOST_M:
+        if not LEAST_M <= self.distance_m <= MOST_M:
             raise UsageError(
-                f"a known distance is {self.distance_m:g} m; give metres above 0 and at most "
-                "1000000"
+                f"a known distance is {self.distance_m:g} m; give metres from 0.001 to 1000000"
             )
         if not isinstance(self.at, str) and len(self.at) not in (2, 4):
             raise UsageError(
@@ -157,10 +157,9 @@ class CameraHeight:
     uncertainty: float = KNOWN_SPREAD
 
     def __post_init__(self) -> None:
-        if not 0 < self.height_m <= MOST_M:
+        if not LEAST_M <= self.height_m <= MOST_M:
             raise UsageError(
-                f"the camera's height is {self.height_m:g} m; give metres above 0 and at most "
-                "1000000"
+                f"the camera's height is {self.height_m:g} m; give metres from 0.001 to 1000000"
             )
         _check_uncertainty(self.uncertainty)
 

@@ -66,4 +66,5 @@ def validation_text(problems: Any) -> str:
     """The first problem that pydantic found, as one line."""
     first = problems[0]
     place = ".".join(str(part) for part in first["loc"] if part not in ("query", "path", "body"))
-    return f"{place or 'request'}: {first['msg'].lower()}"
+    words = first["msg"]
+    return f"{place or 'request'}: {words[:1].lower()}{words[1:]}"
