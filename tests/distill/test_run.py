@@ -36,6 +36,7 @@ def test_a_student_learns_from_three_teachers(shared_data, shared_models, tmp_pa
         *("--data", "synthetic:indoor?count=3&size=96x72@0.3", "--out", str(tmp_path / "run")),
         *("--start", str(shared_models / "nanodet_plus_m_416.onnx"), "--set", "warmup_batches=2"),
         *("--val", "rooms=synthetic:indoor?count=2&seed=9&size=96x72", "--set", "batch=8"),
+        *("--start-depth", "fastdepth"),
         *("--labels", "--calibrate", "rooms=synthetic:indoor?count=4&seed=5&size=96x72"),
     ]
     runner = CliRunner()

@@ -4,7 +4,7 @@ import pytest
 from howfar.core.camera import Camera
 from howfar.data.scene import Scene
 from howfar.distill.survey import Finding, Kind
-from howfar.distill.views import TAUGHT_ZOOM, canonical, make_view
+from howfar.distill.views import ZOOM, canonical, make_view
 from howfar.models.classes import COCO80
 from howfar.nets.joint import CANONICAL_FOCAL
 
@@ -38,13 +38,29 @@ def test_a_magnified_view_looks_nearer(seed):
     assert most / 4.01 <= shown.mean() <= most * 1.001
 
 
-def test_what_a_teacher_measures_is_hardly_magnified():
+@pytest.mark.parametrize("seed", range(6))
+def test_the_metric_teacher_is_asked_about_the_whole_picture(seed):
+    """The view is the named part of it."""
+    ramp = np.linspace(60, 180, 640, dtype=np.float32)[None, :, None]
+    image = np.repeat(np.repeat(ramp, 480, 0), 3, 2).astype(np.uint8)
     room = Finding(Kind.INDOOR, (), (), (), 1.0)
-    most = 4.0 * CANONICAL_FOCAL * 640 / 500
-    views = [make_view(scene(4.0), room, COCO80, 64, RNG(seed)) for seed in range(30)]
-    shown = [float(np.exp(view.log_depth[view.valid]).mean()) for view in views]
-    assert min(shown) >= most / (TAUGHT_ZOOM * 1.2)
-    assert min(shown) < most / 1.1
+    view = make_view(Scene(image=image), room, COCO80, 64, RNG(seed))
+    x1, y1, x2, y2 = view.part
+    assert 0 <= x1 < x2 <= 1
+    assert 0 <= y1 < y2 <= 1
+    assert x2 - x1 >= 1 / (ZOOM * 2)
+    inner = view.whole[16:48, int(64 * x1) + 1 : int(64 * x2) - 1].mean(2)
+    step, wide = (
+        np.polyfit(np.arange(len(row)), row, 1)[0]
+        for row in (view.image[16:48].mean((0, 2)), inner.mean(0))
+    )
+    assert step / wide == pytest.approx(x2 - x1, rel=0.1)
+
+
+def test_others_are_not_asked_about_it():
+    road = Finding(Kind.ROAD, (), (), (), 0.0)
+    image = RNG(0).integers(0, 255, (48, 64, 3), np.uint8)
+    assert make_view(Scene(image=image), road, COCO80, 64, RNG(0)).whole is None
 
 
 def test_lidar_points_keep_their_depth():

@@ -59,6 +59,13 @@ def distill(
         Path | None,
         typer.Option(help="Start from a NanoDet-Plus-m ONNX file (size s), or from a checkpoint."),
     ] = None,
+    start_depth: Annotated[
+        str | None,
+        typer.Option(
+            help="Start the depth branch (size s) as FastDepth: name or ONNX file. It is fitted to "
+            "the detector's features first."
+        ),
+    ] = None,
     freeze_detector: Annotated[
         bool, typer.Option("--freeze-detector", help="Only depth is learned.")
     ] = False,
@@ -122,6 +129,7 @@ def distill(
         depth=None if depth == "none" else depth,
         relative=None if relative == "none" else relative,
         start=start,
+        start_depth=start_depth,
         freeze=freeze_detector,
         labels=labels,
         settings=[*changes, *(settings or [])],

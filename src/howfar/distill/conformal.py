@@ -119,13 +119,10 @@ def learn_novelty(student: Joint, views: Tensor) -> None:
     Sets the mean of the pooled features and the map that whitens them, scaled so that `FAMILIAR`
     of the views come out at 1 or less.
     """
-    pooled = []
     student.eval()
     with torch.inference_mode():
-        for part in torch.split(views, 16):
-            stem, *maps = student.encoder(part)
-            pyramid = student.pyramid(maps)
-            pooled.append(student.depth(stem, tuple(maps), pyramid[:3])[2])
+        parts = torch.split(views, 16)
+        pooled = [student.depth(*student.features(part))[2] for part in parts]
     features = torch.cat(pooled).double()
     mean = features.mean(0)
     cov = torch.cov((features - mean).T)

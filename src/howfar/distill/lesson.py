@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from howfar.core.depth import DepthKind
 from howfar.core.preprocess import Preprocess
@@ -61,6 +62,9 @@ class ViewBatch:
         log_depth, valid: (B, 1, S/4, S/4).
         priors: (N, 8): number of the view, then a row of `View.priors`.
         metric: (B,) weight of the metric teacher; 0 where it is not asked.
+        wholes: (N, 3, S, S) float32, the pictures about which it is asked, one for each view with
+            `metric` above 0.
+        parts: (N, 4) the views in them, see `View.part`.
         relative: (B,) that of the relative teacher.
         labels: (B, S/8, S/8) int64 classes of pixels, 255 unknown; None without a semantic head.
         ids: of the samples.
@@ -71,14 +75,16 @@ class ViewBatch:
     valid: Tensor
     priors: Tensor
     metric: Tensor
+    wholes: Tensor
+    parts: Tensor
     relative: Tensor
     labels: Tensor | None
     ids: tuple[str, ...]
 
     def to(self, place: torch.device) -> ViewBatch:
         """The batch on a device."""
-        named = ("images", "log_depth", "valid", "priors", "metric", "relative")
-        moved = {name: getattr(self, name).to(place) for name in named}
+        fixed = ("labels", "ids")
+        moved = {name: part.to(place) for name, part in vars(self).items() if name not in fixed}
         labels = None if self.labels is None else self.labels.to(place)
         return replace(self, **moved, labels=labels)
 
@@ -146,7 +152,9 @@ class Lesson:
             none = np.full((cells, cells), NO_LABEL, np.uint8)
             rows_of = [none if v.labels is None else v.labels for v in examples]
             labels = torch.from_numpy(np.stack(rows_of)).long()
-        trust = [v.trust if v.kind is Kind.INDOOR else 0.0 for v in examples]
+        asked = [v for v in examples if v.whole is not None and v.trust > 0]
+        trust = [v.trust if v in asked else 0.0 for v in examples]
+        wholes = [v.whole for v in asked if v.whole is not None]
         road = [float(v.kind is Kind.ROAD) for v in examples]
         return ViewBatch(
             images,
@@ -154,6 +162,8 @@ class Lesson:
             valid.reshape(-1, 1, size, size),
             priors,
             torch.tensor(trust),
+            normalised(np.stack(wholes)) if wholes else images[:0],
+            torch.tensor([v.part for v in asked]).reshape(-1, 4),
             torch.tensor(road),
             labels,
             tuple(ids),
@@ -180,7 +190,8 @@ class Lesson:
         loss = u.new_zeros(())
         asked = batch.metric > 0
         if self.metric is not None and bool(asked.any()):
-            target, valid = self.metric.log_depth(views_of(batch.images[asked]), size)
+            target, valid = self.metric.log_depth(views_of(batch.wholes), size)
+            target, valid = part_of(target, valid, batch.parts)
             worth = batch.metric[asked]
             part = matching.laplace_nll(u[asked], s[asked], target, valid, worth)
             edges = matching.log_gradient(u[asked], target, valid, worth)
@@ -239,6 +250,27 @@ _NO_BOXES: dict[str, Any] = dict.fromkeys(
         "instance_ids",
     )
 )
+
+
+def part_of(log_depth: Tensor, valid: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
+    """Canonical log depth (B, 1, S, S) of parts of views, enlarged to S, and where it is known.
+
+    What a part shows is as far as before, but its focal length is fewer of its widths: canonical
+    depth shrinks with the width (`howfar.nets.joint`).
+
+    Args:
+        log_depth, valid: of the whole views.
+        parts: (B, 4) x1, y1, x2, y2, 0..1.
+    """
+    x1, y1, x2, y2 = parts.T
+    zero = torch.zeros_like(x1)
+    rows = (x2 - x1, zero, x1 + x2 - 1, zero, y2 - y1, y1 + y2 - 1)
+    places = functional.affine_grid(
+        torch.stack(rows, 1).reshape(-1, 2, 3), list(log_depth.shape), align_corners=False
+    )
+    both = torch.cat([log_depth, valid.to(log_depth)], 1)
+    cut = functional.grid_sample(both, places, padding_mode="border", align_corners=False)
+    return cut[:, :1] + (x2 - x1).log()[:, None, None, None], cut[:, 1:] > 0.99
 
 
 def normalised(views: npt.NDArray[np.uint8]) -> Tensor:

@@ -7,20 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from howfar.core.preprocess import Preprocess
 from howfar.data.address import open_dataset
 from howfar.data.dataset import Dataset, Records
+from howfar.data.scene import Scene
 from howfar.distill.conformal import measure_blocks
 from howfar.distill.finish import finish, student_of
+from howfar.distill.graft import graft
 from howfar.distill.lesson import MEAN, STD, Lesson, Weights
 from howfar.distill.mixture import Mixture, Source
 from howfar.distill.survey import Finding, Kind, survey
 from howfar.distill.teachers import Teacher
+from howfar.distill.views import make_view
 from howfar.errors import UsageError
 from howfar.loading import load_network
 from howfar.models.card import Task
+from howfar.models.classes import COCO80
 from howfar.models.store import LocalModel, find_model
 from howfar.nets.checkpoint import load_checkpoint, save_checkpoint
 from howfar.nets.joint import Joint
@@ -29,7 +35,8 @@ from howfar.train.recipe import Recipe, overridden
 
 TRUSTED = 0.2
 """Least trust in the metric teacher for a picture to teach depth by it alone."""
-DETECTOR_PARTS = ("encoder.", "pyramid.", "head.")
+GRAFTED = 200
+"""Pictures by which a depth branch is set upon a detector."""
 RECIPE = Recipe(
     name="howfar-s",
     net="joint",
@@ -79,6 +86,8 @@ class DistillJob:
         depth: teacher of metric depth indoors, or None.
         relative: teacher of roads, up to scale and shift, or None.
         start: NanoDet-Plus file, or a checkpoint of a student, to start from; None: random weights.
+        start_depth: FastDepth file or name from which the depth branch of a fresh student starts,
+            see `howfar.distill.graft`; None: random weights.
         freeze: the student's detector keeps its weights, and no teacher is asked about boxes.
         settings: changes of `RECIPE`, as `--set`.
         views: of an epoch.
@@ -98,6 +107,7 @@ class DistillJob:
     depth: str | None = "fastdepth"
     relative: str | None = "pydnet-kitti"
     start: Path | None = None
+    start_depth: str | None = None
     freeze: bool = False
     settings: Sequence[str] = ()
     views: int = 6000
@@ -192,6 +202,10 @@ def _prepared(
     fresh = not (job.folder / "last.pt").exists()
     if fresh and job.start is not None and job.start.suffix == ".onnx":
         module.start_from_nanodet(job.start)
+    if fresh and job.start_depth is not None:
+        model = find_model(job.start_depth)
+        views = rooms(mixture, recipe.preprocess.width, GRAFTED)
+        graft(module, Teacher(model, Task.DEPTH), model.path, views)
     if job.freeze:
         for part in module.detector:
             part.requires_grad_(False)
@@ -205,6 +219,26 @@ def _prepared(
         labels,
         job.judges,
     )
+
+
+def rooms(mixture: Mixture, size: int, count: int) -> Tensor:
+    """(N, 3, size, size) RGB 0..1: up to `count` of the whole pictures about which the metric
+    teacher is asked; raises `UsageError` where there are none."""
+    rng, views = np.random.default_rng(0), []
+    for index in range(len(mixture)):
+        finding = mixture.finding(index)
+        if finding is None or finding.kind is not Kind.INDOOR:
+            continue
+        bare = Scene(image=mixture[index].image.pixels)
+        views.append(make_view(bare, finding, COCO80, size, rng, plain=True).image)
+        if len(views) == count:
+            break
+    if not views:
+        raise UsageError(
+            "start-depth: no picture shows a room, where FastDepth can be asked; add pictures of "
+            "rooms, or leave it out"
+        )
+    return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255
 
 
 def sources(job: DistillJob, models: Mapping[str, LocalModel], told: Told | None) -> list[Source]:

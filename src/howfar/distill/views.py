@@ -31,10 +31,8 @@ WIDE = 0.5
 """Share of road views that are as wide as a car camera's."""
 ZOOM = 2.0
 """Most that a view magnifies."""
-TAUGHT_ZOOM, TAUGHT_ASPECT = 1.25, 0.05
-"""Most magnification, and spread of the aspect, where a teacher gives the metres: it does not know
-that what fills twice as much of the view is half as far. FastDepth says a factor of exp(.07) too
-much at 1.25 and of exp(.33) at 2 (medians of 50 rooms)."""
+Box = tuple[float, float, float, float]
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 PRIOR_SIZES = ("person", "car", "bus", "truck", "motorcycle", "bicycle")
 PRIOR_SLACK = 0.35
 """Log depth within which a size prior says nothing: heights vary, the aspect may be unknown."""
@@ -53,6 +51,10 @@ class View:
         kind: of the picture, None where the truth alone teaches.
         trust: weight of the metric teacher.
         labels: (S/8, S/8) uint8 class of each pixel, 255 unknown; None without such truth.
+        whole: (S, S, 3) the picture of which the view is a part, likewise coloured; None where
+            nobody is asked about it. A metric teacher sees this: it does not know that what fills
+            twice as much of a view is half as far (FastDepth: 1.4 times too far at zoom 2).
+        part: x1, y1, x2, y2 of the view in `whole`, 0..1.
     """
 
     image: np.ndarray
@@ -62,6 +64,8 @@ class View:
     kind: Kind | None
     trust: float
     labels: npt.NDArray[np.uint8] | None = None
+    whole: npt.NDArray[np.uint8] | None = None
+    part: Box = WHOLE
 
 
 def make_view(
@@ -90,36 +94,42 @@ def make_view(
         boxes = np.array(finding.boxes, np.float32).reshape(-1, 4) * scale
         scene = replace(scene, boxes=boxes, labels=np.array(finding.classes, np.int64))
     kind = finding.kind if finding else None
+    whole, part = scene, WHOLE
     if not plain:
-        scene = _cut(scene, kind, rng)
+        whole = steps.random_flip(scene, rng)
+        scene, part = _cut(whole, kind, rng)
     scene = resize_scene(scene, size, size)
+    uncut = resize_scene(whole, size, size) if kind is Kind.INDOOR else None
     if not plain:
-        scene = _recoloured(steps.random_flip(scene, rng), rng)
+        seed = int(rng.integers(2**32))
+        scene = _recoloured(scene, np.random.default_rng(seed))
+        uncut = uncut and _recoloured(uncut, np.random.default_rng(seed))
     log_depth, valid = canonical(scene, size // STRIDE)
     priors = _priors(scene, classes) if kind in (Kind.ROAD, Kind.OTHER) else _no_priors()
     trust = finding.trust if finding else 0.0
     labels = scene.semantics
     if labels is not None:
         labels = resize(labels, size // LABEL_STRIDE, size // LABEL_STRIDE, "nearest")
-    return View(scene.image, log_depth, valid, priors, kind, trust, labels)
+    seen = None if uncut is None else uncut.image
+    return View(scene.image, log_depth, valid, priors, kind, trust, labels, seen, part)
 
 
-def _cut(scene: Scene, kind: Kind | None, rng: np.random.Generator) -> Scene:
+def _cut(scene: Scene, kind: Kind | None, rng: np.random.Generator) -> tuple[Scene, Box]:
     """A part of the picture: magnified by 1 to `ZOOM` (the camera keeps its focal length in pixels,
     so canonical depth shrinks), of about its aspect ratio, or much wider."""
-    taught = kind is Kind.INDOOR
-    aspect = float(np.exp(rng.normal(0, TAUGHT_ASPECT if taught else ASPECT_SPREAD)))
+    aspect = float(np.exp(rng.normal(0, ASPECT_SPREAD)))
     roadlike = kind is Kind.ROAD or (kind is None and scene.width > 1.2 * scene.height)
     if roadlike and rng.random() < WIDE:
         aspect *= float(rng.uniform(1.3, 2.6))
-    most = TAUGHT_ZOOM if taught else ZOOM
-    zoom = float(np.exp(rng.uniform(0, np.log(most)))) if rng.random() < 0.7 else 1.0
+    zoom = float(np.exp(rng.uniform(0, np.log(ZOOM)))) if rng.random() < 0.7 else 1.0
     width = scene.width / zoom * min(aspect, 1)
     height = scene.height / zoom / max(aspect, 1)
     wide, high = max(int(width), 32), max(int(height), 32)
     wide, high = min(wide, scene.width), min(high, scene.height)
     x, y = int(rng.integers(scene.width - wide + 1)), int(rng.integers(scene.height - high + 1))
-    return crop(scene, x, y, wide, high, min_visible=0.999)
+    sides = (scene.width, scene.height)
+    part = (x / sides[0], y / sides[1], (x + wide) / sides[0], (y + high) / sides[1])
+    return crop(scene, x, y, wide, high, min_visible=0.999), part
 
 
 def _recoloured(scene: Scene, rng: np.random.Generator) -> Scene:

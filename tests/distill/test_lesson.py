@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+import torch
+
+from howfar.core.camera import Camera
+from howfar.data.geometry import crop, resize_scene
+from howfar.data.scene import Scene
+from howfar.distill.lesson import part_of
+from howfar.distill.views import canonical
+from howfar.nets.joint import CANONICAL_FOCAL
+
+
+def test_what_a_teacher_says_of_a_part_is_what_the_truth_says_of_it():
+    """A slanted wall, known to a camera: its canonical depth in a part of the picture."""
+    y, x = np.mgrid[:240, :320] / 320
+    depth = (2 + 3 * x + y).astype(np.float32)
+    scene = Scene(
+        image=np.zeros((240, 320, 3), np.uint8),
+        depth=depth,
+        camera=Camera.from_focal(CANONICAL_FOCAL * 320, 320, 240),
+    )
+    whole, known = (torch.from_numpy(a)[None, None] for a in canonical(scene, 80))
+    cut = crop(scene, 80, 60, 160, 120)
+    wanted, _ = canonical(resize_scene(cut, 320, 320), 80)
+    parts = torch.tensor([[80 / 320, 60 / 240, 240 / 320, 180 / 240]])
+    found, valid = part_of(whole, known, parts)
+    assert valid.all()
+    np.testing.assert_allclose(found[0, 0].numpy(), wanted, atol=0.01)
+
+
+def test_nothing_is_known_where_the_teacher_said_nothing():
+    known = torch.ones(1, 1, 8, 8, dtype=torch.bool)
+    known[..., :4] = False
+    _, valid = part_of(torch.zeros(1, 1, 8, 8), known, torch.tensor([[0.25, 0.0, 0.75, 1.0]]))
+    assert valid[..., 5:].all()
+    assert not valid[..., :4].any()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_canonical_depth_shrinks_with_the_width(share):
+    found, _ = part_of(
+        torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4) > 0, torch.tensor([[0.0, 0.0, share, 1.0]])
+    )
+    assert found.exp().mean().item() == pytest.approx(share)
