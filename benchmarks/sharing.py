@@ -38,8 +38,8 @@ from howfar.nets.nanodet import BINS
 SIZE, BATCH, LR = 128, 16, 2e-3
 WIDTHS = {
     "joint": nets.SIZES["n"],
-    "boxes": ((44, 88, 176), 56, (8, 8, 8)),
-    "depth": ((40, 80, 160), 48, (26, 52, 78)),
+    "boxes": ((44, 88, 176), 56, 0.1),
+    "depth": ((40, 80, 160), 48, 0.45),
 }
 CONFIDENT = 0.4
 COUNT = len(COCO80)
@@ -151,8 +151,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, default=SHARED / "train" / "coco256")
     parser.add_argument("--survey", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=1200)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--count", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()

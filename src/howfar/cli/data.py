@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from howfar.cli.listing import print_list
 from howfar.cli.progress import make_progress
 from howfar.errors import UsageError
 
@@ -31,16 +32,15 @@ def list_formats(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("format", "what", "options"):
-        table.add_column(column, overflow="fold", no_wrap=column == "format")
-    for name, found in FORMATS.items():
-        options = "; ".join(f"{option}: {values}" for option, values in found.options.items())
-        table.add_row(name, found.what, options)
-    Console(highlight=False, markup=False).print(table)
+    listed = [
+        (
+            name,
+            found.what,
+            "; ".join(f"{option}: {values}" for option, values in found.options.items()),
+        )
+        for name, found in FORMATS.items()
+    ]
+    print_list(("format", "what", "options"), listed, whole=("format",))
     typer.echo("\nAn address: FORMAT:PATH, or FORMAT:PATH?option=value&option=value (in quotes).")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from howfar.cli.listing import print_list
 from howfar.cli.progress import DownloadBar, confirm_download
 from howfar.errors import ChecksumError, HowfarError, UsageError
 
@@ -41,15 +42,8 @@ def list_models(
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "task", "licence", "where", "published"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("name", "task"))
-    for row in rows:
-        table.add_row(*row.values())
-    Console().print(table)
+    columns = ("name", "task", "licence", "where", "published")
+    print_list(columns, [tuple(row.values()) for row in rows], whole=("name", "task"))
 
 
 @models_app.command()

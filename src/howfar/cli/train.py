@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from howfar.cli.listing import print_list
 from howfar.cli.progress import make_progress
 from howfar.errors import UsageError
 
@@ -198,14 +199,8 @@ def ticker(bar: Bar) -> Callable[[Progress], None]:
 
 
 def _print_recipes() -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from howfar.train.recipes import RECIPES
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("recipe", "source", "trained on", "as published"):
-        table.add_column(column, overflow="fold", no_wrap=column == "recipe")
-    for recipe in RECIPES.values():
-        table.add_row(recipe.name, recipe.source, recipe.data, recipe.published)
-    Console(highlight=False, markup=False).print(table)
+    columns = ("recipe", "source", "trained on", "as published")
+    rows = [(r.name, r.source, r.data, r.published) for r in RECIPES.values()]
+    print_list(columns, rows, whole=("recipe",))
