@@ -116,19 +116,17 @@ def run(*arguments: str) -> str:
 
 STUDENT = "howfar-s"
 STEPS: tuple[str, ...] = (
-    *("--start", str(NANODET), "--start-depth", "fastdepth", "--freeze-detector"),
-    *("--imgsz", "320", "--set", "lr=0.0005", "--set", "ema=0.998"),
+    *("--start", str(NANODET), "--start-depth", "fastdepth"),
+    *("--freeze-detector", "--freeze-grafted", "--imgsz", "288"),
 )
 
 
 def train() -> None:
     """The student, and two that lack cameras."""
     judges = [part for item in JUDGES.items() for part in ("--val", "=".join(item))]
-    length = ("--views", "3200", "--epochs", "9", "--set", "warmup_batches=100")
-    distill(STUDENT, OWN, *judges, *STEPS, *length)
+    distill(STUDENT, OWN, *judges, *STEPS, "--views", "6000", "--epochs", "9")
     for name, (own, _) in LEFT_OUT.items():
-        short = ("--views", "1600", "--epochs", "1", "--set", "warmup_batches=20")
-        distill(name, own, *STEPS, *short)
+        distill(name, own, *STEPS, "--views", "3200", "--epochs", "2")
 
 
 def finish() -> None:

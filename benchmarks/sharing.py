@@ -38,8 +38,8 @@ from howfar.nets.nanodet import BINS
 SIZE, BATCH, LR = 128, 16, 2e-3
 WIDTHS = {
     "joint": nets.SIZES["n"],
-    "boxes": ((44, 88, 176), 56, 0.1),
-    "depth": ((40, 80, 160), 48, 0.45),
+    "boxes": ((44, 88, 176), 56, (8, 8, 8), False),
+    "depth": ((40, 80, 160), 48, (26, 52, 78), False),
 }
 CONFIDENT = 0.4
 COUNT = len(COCO80)

@@ -45,6 +45,5 @@ def test_other_files_are_refused(teacher, shared_models):
     views = torch.zeros(1, 3, 64, 64)
     with pytest.raises(ModelError, match="expected"):
         graft(joint("s", norm=False), teacher, shared_models / "nanodet_plus_m_416.onnx", views)
-    for other in (joint("s"), joint("n", norm=False)):
-        with pytest.raises(ModelError, match="expected"):
-            graft(other, teacher, shared_models / "fastdepth_nyu.onnx", views)
+    with pytest.raises(ModelError, match="of this size"):
+        graft(joint("n"), teacher, shared_models / "fastdepth_nyu.onnx", views)

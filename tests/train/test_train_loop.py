@@ -75,7 +75,7 @@ def test_a_run_writes_its_folder_and_the_result_runs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n, r in RECIPES.items() if r.task == "depth"])
-def test_two_epochs_of_every_recipe_lower_the_loss(name: str, tmp_path: Path) -> None:
+def test_a_few_epochs_of_every_recipe_lower_the_loss(name: str, tmp_path: Path) -> None:
     small = {"depthnet": {}, "unet-nyu": {}, "unet-diode": {}}.get(name, {"width": 0.125})
     pre = RECIPES[name].preprocess
     size = {} if name == "depthnet" else {"width": 64, "height": 64}
@@ -84,7 +84,7 @@ def test_two_epochs_of_every_recipe_lower_the_loss(name: str, tmp_path: Path) ->
         preprocess=replace(pre, **size),
         net_options=small,
         batch=4,
-        epochs=6,
+        epochs=3,
         lr=1e-3,
         schedule="constant",
         protocol="rgbd",

@@ -69,6 +69,10 @@ def distill(
     freeze_detector: Annotated[
         bool, typer.Option("--freeze-detector", help="Only depth is learned.")
     ] = False,
+    freeze_grafted: Annotated[
+        bool,
+        typer.Option("--freeze-grafted", help="What --start-depth gave the way down stays as is."),
+    ] = False,
     labels: Annotated[
         bool,
         typer.Option("--labels", help="Also learn the labels of pixels that your data hold."),
@@ -131,6 +135,7 @@ def distill(
         start=start,
         start_depth=start_depth,
         freeze=freeze_detector,
+        freeze_grafted=freeze_grafted,
         labels=labels,
         settings=[*changes, *(settings or [])],
         views=views,

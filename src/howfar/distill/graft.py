@@ -10,9 +10,11 @@ import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from howfar.distill.lesson import normalised
 from howfar.distill.teachers import Teacher
+from howfar.errors import ModelError
 from howfar.nets.depth_branch import (
     EARLY_LAYER,
     ENTRY_LAYER,
@@ -26,47 +28,86 @@ CELLS = 400
 """Cells of a view that enter the equations, drawn at random."""
 RIDGE = 1e-3
 """Of the mean variance of the features."""
+CLOSED = -3.0
+"""Logit of the share of the second way up where nothing but rooms is known."""
+SURE, DECAY = 0.03, 1e-4
+"""Share of the second way up that rooms are to get, and the weight decay of that fit."""
 
 
 @torch.no_grad()
-def graft(student: Joint, teacher: Teacher, path: Path, views: Tensor) -> None:
+def graft(
+    student: Joint, teacher: Teacher, path: Path, rooms: Tensor, others: Tensor | None = None
+) -> None:
     """Make a student's depth branch say about what FastDepth says.
 
     The branch gets FastDepth's weights; its 1x1 convolutions on the detector's features are fitted
     to FastDepth's features of stride 4 and 8, then its answer to the logarithm of FastDepth's.
+    Which way up counts is fitted to what is a room and what is not.
 
     Args:
         student: whose detector stays as it is.
         teacher: FastDepth.
         path: its file.
-        views: (N, 3, S, S) RGB 0..1.
+        rooms: (N, 3, S, S) RGB 0..1.
+        others: likewise, of what is no room.
 
     Raises `ModelError` where the file is not FastDepth as published, or the student has batch norms
     or another size.
     """
-    branch = student.depth
+    branch, gate = student.depth.rooms, student.depth.gate
+    if branch is None or gate is None:
+        raise ModelError("the depth branch of this size has no layers for FastDepth's weights")
     pour_fastdepth(branch, path)
     hidden = _Hidden(path)
     rng = torch.Generator().manual_seed(0)
-    early, entry, log_depth = _Equations(), _Equations(), _Equations()
-    parts = [v[None] for v in views]
+    early, entry, answer = (_Equations() for _ in range(3))
+    parts = [view[None] for view in rooms]
     student.eval()
     features = [student.features(normalised(_rgb(part))) for part in parts]
     for part, (stem, maps, pyramid) in zip(parts, features, strict=True):
         at4, at8 = hidden(teacher.prepared(part))
-        side = at8.shape[2:]
-        pairs = [torch.cat([maps[i], pyramid[i]], 1) for i in (0, 1)]
-        entry.add(torch.cat([resized(x, *side) for x in pairs], 1), at8, rng)
+        given = (maps[0], pyramid[0], pyramid[1])
+        entry.add(torch.cat([resized(x, *at8.shape[2:]) for x in given], 1), at8, rng)
         early.add(resized(stem, *at4.shape[2:]), at4, rng)
     _put(early.solution(), branch.early)
     _put(entry.solution(), *branch.entry)
     for part, of in zip(parts, features, strict=True):
-        last = branch.body(*of)[3]
+        last = branch.body(*of)
         wanted, _ = teacher.log_depth(part, last.shape[2])
-        log_depth.add(last, wanted - LOG_DEPTH, rng)
-    weight, bias = log_depth.solution()
-    branch.rough.weight[0] = weight[0, :, None, None]
-    _bias(branch.rough)[0] = bias[0]
+        answer.add(last, wanted - LOG_DEPTH, rng)
+    weight, bias = answer.solution()
+    branch.out.weight[0] = weight[0, :, None, None]
+    _bias(branch.out)[0] = bias[0]
+    seen = [pyramid[2].mean((2, 3)) for _, _, pyramid in features]
+    strange = [] if others is None else [_seen(student, view[None]) for view in others]
+    _part(gate, torch.cat(seen), torch.cat(strange) if strange else None)
+
+
+def _seen(student: Joint, view: Tensor) -> Tensor:
+    return student.features(normalised(_rgb(view)))[2][2].mean((2, 3))
+
+
+@torch.enable_grad()
+def _part(gate: nn.Conv2d | nn.Linear, rooms: Tensor, others: Tensor | None) -> None:
+    """Logistic regression: 0 for rooms, 1 for others; closed where there are none."""
+    nn.init.zeros_(gate.weight)
+    nn.init.constant_(_bias(gate), CLOSED)
+    if others is None:
+        return
+    x = torch.cat([rooms, others])
+    y = torch.cat([torch.full((len(rooms), 1), SURE), torch.full((len(others), 1), 1 - SURE)])
+    steps = torch.optim.LBFGS(
+        [gate.weight, _bias(gate)], max_iter=200, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> Tensor:
+        steps.zero_grad()
+        found = functional.binary_cross_entropy_with_logits(gate(x), y)
+        found = found + DECAY * gate.weight.square().sum()
+        found.backward()  # type: ignore[no-untyped-call]
+        return found
+
+    steps.step(loss)  # type: ignore[no-untyped-call]
 
 
 def _rgb(views: Tensor) -> npt.NDArray[np.uint8]:
@@ -130,7 +171,7 @@ def _put(solution: tuple[Tensor, Tensor], *layers: nn.Module) -> None:
         first += width
 
 
-def _bias(layer: nn.Conv2d) -> Tensor:
+def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
     if layer.bias is None:
         raise TypeError("a convolution without a bias")
     return layer.bias

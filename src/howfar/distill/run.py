@@ -89,6 +89,7 @@ class DistillJob:
         start_depth: FastDepth file or name from which the depth branch of a fresh student starts,
             see `howfar.distill.graft`; None: random weights.
         freeze: the student's detector keeps its weights, and no teacher is asked about boxes.
+        freeze_grafted: what the depth branch has of FastDepth's encoder keeps its weights, too.
         settings: changes of `RECIPE`, as `--set`.
         views: of an epoch.
         judges: data by which the best weights are chosen, by name.
@@ -109,6 +110,7 @@ class DistillJob:
     start: Path | None = None
     start_depth: str | None = None
     freeze: bool = False
+    freeze_grafted: bool = False
     settings: Sequence[str] = ()
     views: int = 6000
     judges: Mapping[str, Dataset] = field(default_factory=dict)
@@ -204,11 +206,22 @@ def _prepared(
         module.start_from_nanodet(job.start)
     if fresh and job.start_depth is not None:
         model = find_model(job.start_depth)
-        views = rooms(mixture, recipe.preprocess.width, GRAFTED)
-        graft(module, Teacher(model, Task.DEPTH), model.path, views)
+        size = recipe.preprocess.width
+        rooms = whole_views(mixture, (Kind.INDOOR,), size)
+        if rooms is None:
+            raise UsageError(
+                "start-depth: no picture shows a room, where FastDepth can be asked; add pictures "
+                "of rooms, or leave it out"
+            )
+        others = whole_views(mixture, (Kind.ROAD, Kind.OTHER), size)
+        graft(module, Teacher(model, Task.DEPTH), model.path, rooms, others)
     if job.freeze:
         for part in module.detector:
             part.requires_grad_(False)
+    if job.freeze_grafted:
+        if module.depth.rooms is None:
+            raise UsageError("freeze-grafted: students of this size have nothing of FastDepth's")
+        module.depth.rooms.requires_grad_(False)
     return Lesson(
         recipe,
         mixture,
@@ -221,23 +234,18 @@ def _prepared(
     )
 
 
-def rooms(mixture: Mixture, size: int, count: int) -> Tensor:
-    """(N, 3, size, size) RGB 0..1: up to `count` of the whole pictures about which the metric
-    teacher is asked; raises `UsageError` where there are none."""
-    rng, views = np.random.default_rng(0), []
-    for index in range(len(mixture)):
+def whole_views(mixture: Mixture, kinds: Sequence[Kind], size: int) -> Tensor | None:
+    """(N, 3, size, size) RGB 0..1: up to `GRAFTED` whole pictures of some kinds; None without."""
+    rng = np.random.default_rng(0)
+    views: list[np.ndarray] = []
+    for index in rng.permutation(len(mixture)).tolist():
         finding = mixture.finding(index)
-        if finding is None or finding.kind is not Kind.INDOOR:
+        if finding is None or finding.kind not in kinds or len(views) == GRAFTED:
             continue
         bare = Scene(image=mixture[index].image.pixels)
         views.append(make_view(bare, finding, COCO80, size, rng, plain=True).image)
-        if len(views) == count:
-            break
     if not views:
-        raise UsageError(
-            "start-depth: no picture shows a room, where FastDepth can be asked; add pictures of "
-            "rooms, or leave it out"
-        )
+        return None
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255
 
 

@@ -29,8 +29,10 @@ ASPECT_SPREAD = 0.25
 """Of the logarithm of a view's aspect ratio against its picture's."""
 WIDE = 0.5
 """Share of road views that are as wide as a car camera's."""
-ZOOM = 2.0
+ZOOM = 1.3
 """Most that a view magnifies."""
+ZOOMED = 0.5
+"""Share of views that are magnified."""
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 PRIOR_SIZES = ("person", "car", "bus", "truck", "motorcycle", "bicycle")
@@ -121,7 +123,7 @@ def _cut(scene: Scene, kind: Kind | None, rng: np.random.Generator) -> tuple[Sce
     roadlike = kind is Kind.ROAD or (kind is None and scene.width > 1.2 * scene.height)
     if roadlike and rng.random() < WIDE:
         aspect *= float(rng.uniform(1.3, 2.6))
-    zoom = float(np.exp(rng.uniform(0, np.log(ZOOM)))) if rng.random() < 0.7 else 1.0
+    zoom = float(np.exp(rng.uniform(0, np.log(ZOOM)))) if rng.random() < ZOOMED else 1.0
     width = scene.width / zoom * min(aspect, 1)
     height = scene.height / zoom / max(aspect, 1)
     wide, high = max(int(width), 32), max(int(height), 32)

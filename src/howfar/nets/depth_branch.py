@@ -1,14 +1,16 @@
-"""The depth half of howfar's joint networks: FastDepth from stride 8 on, upon detector features.
+"""The depth half of howfar's joint networks, on a detector's features.
 
-FastDepth (Wofk et al., ICRA 2019) as published after pruning: MobileNet's separable convolutions
-down to stride 32 and five enlarging ones back. Its first ten layers are left out: two 1x1
-convolutions make what they gave from the encoder's and the pyramid's features. Its weights can be
-poured in (`pour_fastdepth`) and those convolutions solved for (`howfar.distill.graft`), so that the
-branch says about what FastDepth says before any training.
+A U of dense 3x3 convolutions that learns everything, and beside it, for rooms, FastDepth from
+stride 8 on (Wofk et al., ICRA 2019, as published after pruning). FastDepth's first ten layers are
+left out: 1x1 convolutions make what they gave from the detector's features. Its weights are poured
+in (`pour_fastdepth`) and those convolutions solved for (`howfar.distill.graft`), so that rooms are
+measured about as FastDepth measures them before any training. What the detector sees says how much
+each of the two counts.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from torch.nn import functional
 
 from howfar.errors import ModelError
 from howfar.nets.nanodet import enlarged
-from howfar.nets.shufflenet import STEM
+from howfar.nets.shufflenet import STEM, conv
 
 EARLY, ENTRY = 120, 256
 """Channels of FastDepth's features of stride 4 and 8 that its second half uses."""
@@ -30,125 +32,161 @@ UP = (200, 256, 120, 56)
 EARLY_LAYER, ENTRY_LAYER, FIRST_LAYER = 6, 10, 11
 """Convolutions of the published graph, counted from 0: those that give the features of stride 4
 and 8, and the first that the branch has."""
-FINE = 32
-"""Channels of the layers at stride 4."""
-SCENE = 192
-"""Features from which the whole picture's scale is read."""
-GRID = 0.7
-"""Cells of the branch per cell of the detector's stride 8: FastDepth was made for 28x28 of them,
-a detector at 320 pixels has 40x40."""
+GRID = 28 / 36
+"""Its cells per cell of the detector's stride 8: FastDepth was made for 28x28, a detector at
+288 pixels has 36x36."""
 LOG_DEPTH = 0.7
 """Logarithm of metres that a fresh network says: 2 m."""
 LOG_ERROR_START = -1.0
 """Logarithm of the error scale that it says."""
 
 
-class DepthBranch(nn.Module):
-    """Log depth and the logarithm of its error scale, at stride 4.
+class Rooms(nn.Module):
+    """FastDepth from stride 8 on: (B, 2, .., ..) log depth and error scale at about stride 6.
 
     Args:
         maps: channels of the encoder's levels of stride 8, 16 and 32.
         pyramid: channels of the pyramid's.
-        width: factor of FastDepth's channels.
-        norm: batch norms; without them FastDepth's weights fit.
+    """
+
+    def __init__(self, maps: tuple[int, int, int], pyramid: int) -> None:
+        super().__init__()
+        self.early = nn.Conv2d(STEM, EARLY, 1)
+        self.entry = nn.ModuleList(
+            nn.Conv2d(channels, ENTRY, 1) for channels in (maps[0] + pyramid, pyramid)
+        )
+        widths = (ENTRY, *(channels for channels, _ in DOWN))
+        self.down = nn.ModuleList(
+            separable(a, b, 3, stride)
+            for (a, b), (_, stride) in zip(itertools.pairwise(widths), DOWN, strict=True)
+        )
+        self.up = nn.ModuleList(
+            separable(a, b, 5, 1) for a, b in itertools.pairwise((widths[-1], *UP))
+        )
+        self.out = quiet(nn.Conv2d(UP[-1], 2, 1))
+
+    def forward(self, stem: Tensor, maps: Sequence[Tensor], pyramid: Sequence[Tensor]) -> Tensor:
+        """Logarithms of depth over `LOG_DEPTH` and of the error scale over `LOG_ERROR_START`."""
+        answer: Tensor = self.out(self.body(stem, maps, pyramid))
+        return answer
+
+    def body(self, stem: Tensor, maps: Sequence[Tensor], pyramid: Sequence[Tensor]) -> Tensor:
+        """What FastDepth's last separable convolution gives."""
+        fine = torch.cat([maps[0], pyramid[0]], 1)
+        height, width = (round(GRID * side) for side in fine.shape[2:])
+        x = self.entry[0](resized(fine, height, width))
+        entry = functional.relu(x + resized(self.entry[1](pyramid[1]), height, width))
+        x = entry
+        for layer in self.down[:-2]:
+            x = layer(x)
+        inner = x
+        for layer in self.down[-2:]:
+            x = layer(x)
+        x = self.up[1](repeated(self.up[0](x), inner))
+        x = self.up[2](repeated(x, entry) + entry)
+        early = functional.relu(self.early(resized(stem, 2 * height, 2 * width)))
+        last: Tensor = self.up[3](repeated(x, early) + early)
+        return last
+
+
+class DepthBranch(nn.Module):
+    """Log depth and the logarithm of its error scale, at stride 4.
+
+    The U is the depth's own: what boxes need is not all that depth needs, and dense convolutions at
+    strides 16 and 32 are cheap.
+
+    Args:
+        maps: channels of the encoder's levels of stride 8, 16 and 32.
+        pyramid: channels of the pyramid's.
+        widths: of the U at strides 8, 16 and 32; half of the first at stride 4.
+        norm: batch norms in the U.
+        rooms: FastDepth beside it.
     """
 
     def __init__(
-        self, maps: tuple[int, int, int], pyramid: int, width: float = 1.0, norm: bool = True
+        self,
+        maps: tuple[int, int, int],
+        pyramid: int,
+        widths: tuple[int, int, int],
+        norm: bool = True,
+        rooms: bool = False,
     ) -> None:
         super().__init__()
-
-        def of(channels: int) -> int:
-            return max(int(channels * width) // 8 * 8, 8)
-
-        early, entry, low = of(EARLY), of(ENTRY), of(UP[-1])
-        self.early = nn.Conv2d(STEM, early, 1)
-        self.entry = nn.ModuleList(nn.Conv2d(maps[i] + pyramid, entry, 1) for i in (0, 1))
-        layers, before = [], entry
-        for channels, stride in DOWN:
-            layers.append(separable(before, of(channels), 3, stride, norm))
-            before = of(channels)
-        self.down = nn.ModuleList(layers)
-        first, last = of(DOWN[0][0]), of(DOWN[-2][0])
-        self.middle = nn.Conv2d(maps[1] + pyramid, first, 1)
-        self.coarse = nn.Conv2d(maps[2] + pyramid, last, 1)
-        layers = []
-        for channels in UP:
-            layers.append(separable(before, of(channels), 5, 1, norm))
-            before = of(channels)
-        self.up = nn.ModuleList(layers)
-        self.rough = nn.Conv2d(low, 2, 1)
-        self.narrow = nn.Conv2d(low, FINE, 1)
-        self.stem = nn.Conv2d(STEM, FINE, 1)
-        self.fine = nn.Conv2d(FINE, FINE, 3, padding=1)
-        self.out = nn.Conv2d(FINE, 2, 3, padding=1)
-        self.width_of_fine = of(UP[2])
-        """Channels of the features at stride 8 that `forward` gives."""
-        features = of(UP[0]) + of(UP[2])
-        scale = nn.Linear(SCENE, 2)
-        self.scale = nn.Sequential(nn.Linear(features, SCENE), nn.ReLU(), scale)
-        for layer in (self.rough, self.out, scale):
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]  # it has one
+        low, middle, high = widths
+        half = low // 2
+        self.lateral = nn.ModuleList(
+            conv(channels + pyramid, width, 1, norm=norm)
+            for channels, width in zip(maps, widths, strict=True)
+        )
+        self.down = nn.ModuleList(
+            conv(a, b, 3, stride=2, norm=norm) for a, b in ((low, middle), (middle, high))
+        )
+        self.deep = nn.Sequential(conv(high, high, 3, norm=norm), conv(high, high, 3, norm=norm))
+        self.narrow = nn.ModuleList(
+            conv(a, b, 1, norm=norm) for a, b in ((high, middle), (middle, low), (low, half))
+        )
+        self.up = nn.ModuleList(conv(width, width, 3, norm=norm) for width in (middle, low))
+        self.stem = conv(STEM, half, 1, norm=norm)
+        self.fine = conv(half, half, 3, norm=norm)
+        self.out = quiet(nn.Conv2d(half, 2, 3, padding=1))
+        features = high + low
+        last = quiet(nn.Linear(high, 2))
+        self.scale = nn.Sequential(nn.Linear(features, high), nn.ReLU(), last)
+        self.rooms = Rooms(maps, pyramid) if rooms else None
+        self.gate = quiet(nn.Linear(pyramid, 1)) if rooms else None
         self.usual: Tensor
         self.unlike: Tensor
         self.register_buffer("usual", torch.zeros(features))
         self.register_buffer("unlike", torch.zeros(features, features))
 
     def forward(
-        self, stem: Tensor, maps: Sequence[Tensor], pyramid: Sequence[Tensor]
+        self, stem: Tensor, maps: tuple[Tensor, ...], pyramid: tuple[Tensor, ...]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Log depth (B, 1, H/4, W/4), log error scale, likewise, features of the whole view
-        (B, F), and those at about stride 11 (B, `width_of_fine`, .., ..)."""
-        rough, pooled, fine, last = self.body(stem, maps, pyramid)
-        sharp = enlarged(self.narrow(last), stem) + self.stem(stem)
-        sharp = functional.relu(self.fine(functional.relu(sharp)))
+        (B, F), and those at stride 8 (B, widths[0], H/8, W/8)."""
+        low, middle, high = (
+            layer(torch.cat(pair, 1))
+            for layer, pair in zip(self.lateral, zip(maps, pyramid, strict=True), strict=True)
+        )
+        middle = middle + self.down[0](low)
+        high = high + self.down[1](middle)
+        high = high + self.deep(high)
+        middle = self.up[0](middle + enlarged(self.narrow[0](high), middle))
+        low = self.up[1](low + enlarged(self.narrow[1](middle), low))
+        pooled = torch.cat([high.mean((2, 3)), low.mean((2, 3))], 1)
         scene = self.scale(pooled)[..., None, None]
-        log_depth, log_error = (self.out(sharp) + enlarged(rough, stem) + scene).chunk(2, 1)
-        return log_depth + LOG_DEPTH, log_error + LOG_ERROR_START, pooled, fine
-
-    def body(
-        self, stem: Tensor, maps: Sequence[Tensor], pyramid: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What FastDepth's layers give: depth and error on their grid (B, 2, .., ..), features of
-        the whole view, and the maps after the third and the last of the enlarging convolutions."""
-        fine, middle, coarse = (torch.cat(pair, 1) for pair in zip(maps, pyramid, strict=True))
-        height, width = (round(GRID * side) for side in fine.shape[2:])
-        x = self.entry[0](resized(fine, height, width))
-        entry = functional.relu(x + resized(self.entry[1](middle), height, width))
-        x = self.down[0](entry)
-        x = x + self.middle(enlarged(middle, x))
-        for layer in self.down[1:-2]:
-            x = layer(x)
-        inner = x.shape[2:]
-        x = self.down[-2](x)
-        x = self.down[-1](x + self.coarse(enlarged(coarse, x)))
-        top = self.up[0](x)
-        x = self.up[1](repeated(top, *inner))
-        low = self.up[2](repeated(x, height, width) + entry)
-        early = functional.relu(self.early(resized(stem, 2 * height, 2 * width)))
-        last = self.up[3](repeated(low, 2 * height, 2 * width) + early)
-        pooled = torch.cat([top.mean((2, 3)), low.mean((2, 3))], 1)
-        return self.rough(last), pooled, low, last
+        x = self.fine(self.stem(stem) + enlarged(self.narrow[2](low), stem))
+        both = self.out(x) + scene
+        if self.rooms is not None and self.gate is not None:
+            rooms = enlarged(self.rooms(stem, maps, pyramid), stem)
+            share = torch.sigmoid(self.gate(pyramid[2].mean((2, 3))))[..., None, None]
+            both = rooms + share * (both - rooms)
+        log_depth, log_error = both.chunk(2, 1)
+        return log_depth + LOG_DEPTH, log_error + LOG_ERROR_START, pooled, low
 
     def novelty(self, pooled: Tensor) -> Tensor:
         """(B, 1) Mahalanobis distance of a view's features from those of training, in units that
-        99 % of these do not exceed; 0 before `howfar.distill.finish` measured them."""
+        99 % of these do not exceed; 0 before `howfar.distill.calibrate` measured them."""
         away = (pooled.detach() - self.usual) @ self.unlike
         return away.square().sum(1, keepdim=True).sqrt()
 
 
-def separable(inputs: int, outputs: int, kernel: int, stride: int, norm: bool) -> nn.Sequential:
+def quiet(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """A last layer, so that it says next to nothing at first."""
+    nn.init.normal_(layer.weight, std=0.01)
+    if layer.bias is not None:
+        nn.init.constant_(layer.bias, 0.0)
+    return layer
+
+
+def separable(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
     """A convolution of each channel, then one across channels, each with a rectifier."""
-    parts: list[nn.Module] = []
-    for a, b, size, step, groups in (
-        (inputs, inputs, kernel, stride, inputs),
-        (inputs, outputs, 1, 1, 1),
-    ):
-        parts.append(nn.Conv2d(a, b, size, step, size // 2, groups=groups, bias=not norm))
-        parts += [nn.BatchNorm2d(b)] if norm else []
-        parts.append(nn.ReLU(inplace=True))
-    return nn.Sequential(*parts)
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, kernel, stride, kernel // 2, groups=inputs),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(inputs, outputs, 1),
+        nn.ReLU(inplace=True),
+    )
 
 
 def resized(x: Tensor, height: int, width: int) -> Tensor:
@@ -156,14 +194,13 @@ def resized(x: Tensor, height: int, width: int) -> Tensor:
     return functional.interpolate(x, (height, width), mode="bilinear", align_corners=False)
 
 
-def repeated(x: Tensor, height: int, width: int) -> Tensor:
-    """A map at a larger size, each cell repeated, as FastDepth does."""
-    return functional.interpolate(x, (height, width), mode="nearest")
+def repeated(x: Tensor, like: Tensor) -> Tensor:
+    """A map at the size of a larger one, each cell repeated, as FastDepth does."""
+    return functional.interpolate(x, like.shape[2:], mode="nearest")
 
 
-def pour_fastdepth(branch: DepthBranch, path: Path) -> None:
-    """Fill the layers behind stride 8 with the weights of a FastDepth ONNX file, and let the
-    detector's coarser features say nothing more until they are taught to.
+def pour_fastdepth(rooms: Rooms, path: Path) -> None:
+    """Fill the way down and up with the weights of a FastDepth ONNX file.
 
     Raises `ModelError` where the file's convolutions are others.
     """
@@ -173,9 +210,8 @@ def pour_fastdepth(branch: DepthBranch, path: Path) -> None:
     graph = onnx.load(path).graph
     tensors = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
     nodes = [node for node in graph.node if node.op_type == "Conv"][FIRST_LAYER:]
-    layers = [
-        m for part in (branch.down, branch.up) for m in part.modules() if isinstance(m, nn.Conv2d)
-    ]
+    parts = (*rooms.down.modules(), *rooms.up.modules())
+    layers = [m for m in parts if isinstance(m, nn.Conv2d)]
     if len(nodes) < len(layers):
         raise ModelError(f"{path}: has too few convolutions; give FastDepth as published")
     for node, layer in zip(nodes, layers, strict=False):
@@ -188,6 +224,3 @@ def pour_fastdepth(branch: DepthBranch, path: Path) -> None:
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(weight))
             layer.bias.copy_(torch.from_numpy(bias))
-    for lateral in (branch.middle, branch.coarse):
-        for parameter in lateral.parameters():
-            nn.init.zeros_(parameter)

@@ -1,8 +1,7 @@
 """howfar's own networks: one encoder, one pass, boxes and metric depth with its uncertainty.
 
 ShuffleNetV2 and GhostPAN as in NanoDet-Plus, its detection head, and a depth branch on the same
-features (`howfar.nets.depth_branch`): FastDepth from stride 8 on, joined with the stem's features
-at stride 4.
+features (`howfar.nets.depth_branch`).
 
 Depth is that of a canonical camera, whose focal length is `CANONICAL_FOCAL` picture widths:
 z = canonical * (focal / width) / CANONICAL_FOCAL. One network then serves all lenses: what it sees
@@ -20,18 +19,19 @@ from torch.nn import functional
 from howfar.errors import UsageError
 from howfar.nets.blocks import InputSize
 from howfar.nets.depth_branch import DepthBranch
-from howfar.nets.nanodet import GhostPan, NanoDetHead, enlarged, pour
+from howfar.nets.nanodet import GhostPan, NanoDetHead, pour
 from howfar.nets.shufflenet import ShuffleNet
 
 CANONICAL_FOCAL = 0.81
 """Focal length in picture widths; that of NYU's Kinect (519 px of 640), so that networks trained on
 NYU alone give canonical depth of any picture as they are."""
-SIZES: dict[str, tuple[tuple[int, int, int], int, float]] = {
-    "n": ((48, 96, 192), 64, 0.5),
-    "s": ((116, 232, 464), 96, 1.0),
-    "m": ((176, 352, 704), 128, 1.25),
+SIZES: dict[str, tuple[tuple[int, int, int], int, tuple[int, int, int], bool]] = {
+    "n": ((48, 96, 192), 64, (32, 64, 96), False),
+    "s": ((116, 232, 464), 96, (64, 128, 192), True),
+    "m": ((176, 352, 704), 128, (80, 160, 240), True),
 }
-"""Widths of the encoder's stages and of the pyramid, factor of the depth branch's."""
+"""Widths of the encoder's stages, of the pyramid and of the depth branch's three levels; whether it
+has FastDepth's layers for rooms."""
 LOG_ERROR = (-4.0, 1.5)
 """Range of the logarithm of the error scale: 2 % to a factor of 90."""
 
@@ -48,7 +48,8 @@ class Joint(nn.Module):
     Args:
         size: key of `SIZES`.
         classes: that are detected.
-        norm: batch norms; off for weights into which they are folded.
+        norm: batch norms in encoder, pyramid and detection head; off for weights into which they
+            are folded.
         labels: classes of pixels that the optional semantic head tells apart; 0: no such head.
     """
 
@@ -58,13 +59,12 @@ class Joint(nn.Module):
         self, size: str = "s", classes: int = 80, norm: bool = True, labels: int = 0
     ) -> None:
         super().__init__()
-        widths, pyramid, factor = SIZES[size]
+        widths, pyramid, branch, rooms = SIZES[size]
         self.encoder = ShuffleNet(widths, norm)
         self.pyramid = GhostPan(widths, pyramid, norm)
         self.head = NanoDetHead(pyramid, classes, norm)
-        self.depth = DepthBranch(widths, pyramid, factor, norm)
-        given = self.depth.width_of_fine
-        self.semantics = nn.Conv2d(given, labels, 3, padding=1) if labels else None
+        self.depth = DepthBranch(widths, pyramid, branch, rooms=rooms)
+        self.semantics = nn.Conv2d(branch[0], labels, 3, padding=1) if labels else None
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) pictures, sides multiples of 32."""
@@ -82,9 +82,7 @@ class Joint(nn.Module):
             "log_error": functional.hardtanh(log_error, *LOG_ERROR),
             "novelty": self.depth.novelty(pooled),
         }
-        if self.semantics is None:
-            return found
-        return {**found, "semantics": self.semantics(enlarged(fine, maps[0]))}
+        return found if self.semantics is None else {**found, "semantics": self.semantics(fine)}
 
     @property
     def detector(self) -> tuple[nn.Module, ...]:
