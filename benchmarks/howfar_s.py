@@ -313,7 +313,7 @@ def speed() -> None:
         feeds = {network.runtime.inputs[0].name: noise}
         jobs[name] = lambda network=network, feeds=feeds: network.runtime.run(feeds)
     both = load_network(find_model("howfar-s"), Task.JOINT, "onnx", threads=2).runtime
-    noise = np.random.default_rng(0).random((1, 3, 320, 320), np.float32)
+    noise = np.random.default_rng(0).random((1, 3, 288, 288), np.float32)
     pool = ThreadPoolExecutor(2)
     pair = ("nanodet-plus-m", "fastdepth")
     jobs["howfar-s on two cores"] = lambda: both.run({both.inputs[0].name: noise})

@@ -127,6 +127,8 @@ def learn_novelty(student: Joint, views: Tensor) -> None:
     mean = features.mean(0)
     cov = torch.cov((features - mean).T)
     values, vectors = torch.linalg.eigh(cov)
+    count = student.depth.unlike.shape[1]
+    values, vectors = values[-count:], vectors[:, -count:]
     white = vectors / (values + RIDGE * values.mean()).sqrt()
     far = ((features - mean) @ white).square().sum(1).sqrt().quantile(FAMILIAR)
     with torch.no_grad():

@@ -98,14 +98,14 @@ _NANODET = ModelCard(
 _HOWFAR_S = ModelCard(
     name="howfar-s",
     decoder=Decoder.JOINT,
-    preprocess=replace(_NANODET.preprocess, width=320, height=320),
+    preprocess=replace(_NANODET.preprocess, width=288, height=288),
     classes=COCO80,
     depth_kind=DepthKind.METRIC,
     depth_log=True,
-    focal_px=0.81 * 320,
+    focal_px=0.81 * 288,
     interval_level=0.8,
-    interval_scales=(-2.015, -1.775, -1.612, -1.464, -1.323, -1.181, -1.003, -0.749),
-    interval_factors=(2.056, 2.2, 2.137, 2.073, 1.8, 1.693, 1.887, 1.878),
+    interval_scales=(-2.567, -2.127, -1.774, -1.578, -1.425, -1.265, -1.039, -0.688),
+    interval_factors=(6.433, 3.554, 2.338, 2.253, 2.111, 1.784, 1.816, 1.79),
     domain="rooms and roads by daylight",
     licence="Apache-2.0",
     origin="howfar distill; starts as NanoDet-Plus-m",
@@ -209,7 +209,7 @@ CATALOG: dict[str, Entry] = {
         (
             Source(
                 "howfar-s.onnx",
-                "9c298776210a55e597cdfa0e72ff863e3e54ec2ec7b3ee7a2d99ce4c6c545aec",
+                "825a03c0bd20a8ad0d582aaa468a28b4bcff2f3ce286b202a8900c680a65afde",
             ),
         ),
     ),

@@ -35,6 +35,8 @@ and 8, and the first that the branch has."""
 GRID = 28 / 36
 """Its cells per cell of the detector's stride 8: FastDepth was made for 28x28, a detector at
 288 pixels has 36x36."""
+DIRECTIONS = 128
+"""Of the pooled features in which views of training differ most; novelty is told in these."""
 LOG_DEPTH = 0.7
 """Logarithm of metres that a fresh network says: 2 m."""
 LOG_ERROR_START = -1.0
@@ -42,7 +44,7 @@ LOG_ERROR_START = -1.0
 
 
 class Rooms(nn.Module):
-    """FastDepth from stride 8 on: (B, 2, .., ..) log depth and error scale at about stride 6.
+    """FastDepth from stride 8 on: (B, 1, .., ..) log depth at about stride 6.
 
     Args:
         maps: channels of the encoder's levels of stride 8, 16 and 32.
@@ -63,10 +65,10 @@ class Rooms(nn.Module):
         self.up = nn.ModuleList(
             separable(a, b, 5, 1) for a, b in itertools.pairwise((widths[-1], *UP))
         )
-        self.out = quiet(nn.Conv2d(UP[-1], 2, 1))
+        self.out = quiet(nn.Conv2d(UP[-1], 1, 1))
 
     def forward(self, stem: Tensor, maps: Sequence[Tensor], pyramid: Sequence[Tensor]) -> Tensor:
-        """Logarithms of depth over `LOG_DEPTH` and of the error scale over `LOG_ERROR_START`."""
+        """Logarithm of depth, over `LOG_DEPTH`."""
         answer: Tensor = self.out(self.body(stem, maps, pyramid))
         return answer
 
@@ -137,7 +139,7 @@ class DepthBranch(nn.Module):
         self.usual: Tensor
         self.unlike: Tensor
         self.register_buffer("usual", torch.zeros(features))
-        self.register_buffer("unlike", torch.zeros(features, features))
+        self.register_buffer("unlike", torch.zeros(features, min(features, DIRECTIONS)))
 
     def forward(
         self, stem: Tensor, maps: tuple[Tensor, ...], pyramid: tuple[Tensor, ...]
@@ -156,12 +158,11 @@ class DepthBranch(nn.Module):
         pooled = torch.cat([high.mean((2, 3)), low.mean((2, 3))], 1)
         scene = self.scale(pooled)[..., None, None]
         x = self.fine(self.stem(stem) + enlarged(self.narrow[2](low), stem))
-        both = self.out(x) + scene
+        log_depth, log_error = (self.out(x) + scene).chunk(2, 1)
         if self.rooms is not None and self.gate is not None:
             rooms = enlarged(self.rooms(stem, maps, pyramid), stem)
             share = torch.sigmoid(self.gate(pyramid[2].mean((2, 3))))[..., None, None]
-            both = rooms + share * (both - rooms)
-        log_depth, log_error = both.chunk(2, 1)
+            log_depth = rooms + share * (log_depth - rooms)
         return log_depth + LOG_DEPTH, log_error + LOG_ERROR_START, pooled, low
 
     def novelty(self, pooled: Tensor) -> Tensor:
