@@ -14,13 +14,12 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from howfar.errors import ModelError
 from howfar.nets.nanodet import enlarged
+from howfar.nets.onnx_weights import pour_convolutions
 from howfar.nets.shufflenet import STEM, conv
 
 EARLY, ENTRY = 120, 256
@@ -29,9 +28,9 @@ DOWN = ((408, 2), (376, 1), (272, 1), (288, 1), (296, 1), (328, 1), (480, 2), (5
 """Channels and stride of its separable 3x3 convolutions behind stride 8."""
 UP = (200, 256, 120, 56)
 """Channels of its separable 5x5 convolutions; the map is doubled after each but the last."""
-EARLY_LAYER, ENTRY_LAYER, FIRST_LAYER = 6, 10, 11
+EARLY_LAYER, ENTRY_LAYER, FIRST_LAYER, LAST_LAYERS = 6, 10, 11, 3
 """Convolutions of the published graph, counted from 0: those that give the features of stride 4
-and 8, and the first that the branch has."""
+and 8, the first that the branch has, and how many behind those it leaves out."""
 GRID = 28 / 36
 """Its cells per cell of the detector's stride 8: FastDepth was made for 28x28, a detector at
 288 pixels has 36x36."""
@@ -205,23 +204,6 @@ def pour_fastdepth(rooms: Rooms, path: Path) -> None:
 
     Raises `ModelError` where the file's convolutions are others.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load(path).graph
-    tensors = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
-    nodes = [node for node in graph.node if node.op_type == "Conv"][FIRST_LAYER:]
     parts = (*rooms.down.modules(), *rooms.up.modules())
     layers = [m for m in parts if isinstance(m, nn.Conv2d)]
-    if len(nodes) < len(layers):
-        raise ModelError(f"{path}: has too few convolutions; give FastDepth as published")
-    for node, layer in zip(nodes, layers, strict=False):
-        weight, bias = (np.array(tensors[name]) for name in node.input[1:])
-        if layer.bias is None or weight.shape != tuple(layer.weight.shape):
-            raise ModelError(
-                f"{path}: convolution {node.output[0]} is {weight.shape}; expected "
-                f"{tuple(layer.weight.shape)} with a bias"
-            )
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(weight))
-            layer.bias.copy_(torch.from_numpy(bias))
+    pour_convolutions(layers, path, FIRST_LAYER, LAST_LAYERS)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from howfar.errors import ModelError
+from howfar.nets.onnx_weights import pour_convolutions
 from howfar.nets.shufflenet import ShuffleNet, conv, separable
 
 BINS = 8
@@ -117,22 +116,4 @@ def pour(encoder: ShuffleNet, pyramid: GhostPan, head: NanoDetHead, path: Path) 
 
     Raises `ModelError` where the file's convolutions are others.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load(path).graph
-    tensors = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
-    nodes = [node for node in graph.node if node.op_type == "Conv"]
-    layers = in_graph_order(encoder, pyramid, head)
-    if len(nodes) != len(layers):
-        raise ModelError(f"{path}: {len(nodes)} convolutions; this network has {len(layers)}")
-    for node, layer in zip(nodes, layers, strict=True):
-        weight, bias = (np.array(tensors[name]) for name in node.input[1:])
-        if layer.bias is None or tuple(weight.shape) != tuple(layer.weight.shape):
-            raise ModelError(
-                f"{path}: convolution {node.output[0]} is {weight.shape}; expected "
-                f"{tuple(layer.weight.shape)} with a bias"
-            )
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(weight))
-            layer.bias.copy_(torch.from_numpy(bias))
+    pour_convolutions(in_graph_order(encoder, pyramid, head), path)
