@@ -448,7 +448,7 @@ def test_errors_are_said_in_words(open_page, tmp_path, picture):
 
 
 def test_a_busy_server_is_tried_again(open_page, serve, picture):
-    ranger = fake_ranger(seconds=1.2)
+    ranger = fake_ranger(seconds=2.0)
     url, app = serve(ranger, Settings(Limits(waiting=0)))
     first, second = open_page(url=url), open_page(url=url)
     first.set_input_files("#file", picture)
