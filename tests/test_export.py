@@ -10,6 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import howfar
 from howfar.cli import app
 from howfar.core.image import Image
 from howfar.core.nms import nms
@@ -65,6 +66,14 @@ def test_the_batch_is_free(tmp_path: Path) -> None:
     for count in (1, 3):
         feed = np.random.default_rng(0).random((count, 3, 48, 64)).astype(np.float32)
         assert runtime.run({"images": feed})["depth"].shape[0] == count
+
+
+def test_a_file_tells_no_folder_of_where_it_was_made(tmp_path: Path) -> None:
+    done = export_checkpoint(checkpoint(tmp_path / "a.pt"), tmp_path / "a.onnx")
+    content = done.path.read_bytes()
+    assert b"howfar.card" in content
+    for folder in (Path(torch.__file__).parent, Path(howfar.__file__).parent, tmp_path):
+        assert str(folder).encode() not in content
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,13 @@ def test_it_is_small():
     assert count < 4e6
 
 
+def test_it_tells_no_folder_of_where_it_was_made():
+    content = (EMBEDDED / "howfar-s.onnx").read_bytes()
+    assert b"howfar.card" in content
+    assert b"stack_trace" not in content
+    assert b"site-packages" not in content
+
+
 def test_a_cup_on_a_table(table_with_cup: Result):
     result = table_with_cup
     assert result.join == "joint"

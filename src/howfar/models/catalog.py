@@ -209,7 +209,7 @@ CATALOG: dict[str, Entry] = {
         (
             Source(
                 "howfar-s.onnx",
-                "825a03c0bd20a8ad0d582aaa468a28b4bcff2f3ce286b202a8900c680a65afde",
+                "c4c7c2887cda37e518960e0f5ae342f057e1506be23f49e76c309f082ad6d426",
             ),
         ),
     ),
