@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from howfar.distill.graft import graft
+from howfar.distill.graft import SURE, _part, graft
 from howfar.distill.lesson import normalised
 from howfar.distill.teachers import Teacher
 from howfar.errors import ModelError
@@ -47,3 +47,18 @@ def test_other_files_are_refused(teacher, shared_models):
         graft(joint("s", norm=False), teacher, shared_models / "nanodet_plus_m_416.onnx", views)
     with pytest.raises(ModelError, match="of this size"):
         graft(joint("n"), teacher, shared_models / "fastdepth_nyu.onnx", views)
+
+
+def test_what_is_a_room_is_told_from_what_is_none():
+    """The gate's logistic regression has the share that is wanted of either on the average, which
+    holds where its slope with the bias is 0."""
+    rng = torch.Generator().manual_seed(0)
+    rooms = torch.randn(60, 6, generator=rng)
+    others = torch.randn(80, 6, generator=rng) + torch.tensor([1.5, -1, 0, 0, 0, 0.5])
+    gate = torch.nn.Linear(6, 1)
+    with torch.no_grad():
+        _part(gate, rooms, others)
+        shares = torch.sigmoid(gate(torch.cat([rooms, others])))[:, 0]
+    wanted = (60 * SURE + 80 * (1 - SURE)) / 140
+    assert shares.mean().item() == pytest.approx(wanted, abs=1e-5)
+    assert shares[:60].mean() < 0.3 < 0.7 < shares[60:].mean()

@@ -10,7 +10,6 @@ import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from howfar.distill.lesson import normalised
 from howfar.distill.teachers import Teacher
@@ -29,9 +28,10 @@ CELLS = 400
 RIDGE = 1e-3
 """Of the mean variance of the features."""
 CLOSED = -3.0
-"""Logit of the share of the second way up where nothing but rooms is known."""
+"""Logit of the share of the branch that learns where nothing but rooms is known."""
 SURE, DECAY = 0.03, 1e-4
-"""Share of the second way up that rooms are to get, and the weight decay of that fit."""
+"""Share of that branch which rooms are to get, and the weight decay of that fit."""
+NEWTON_STEPS = 30
 
 
 @torch.no_grad()
@@ -42,7 +42,7 @@ def graft(
 
     The branch gets FastDepth's weights; its 1x1 convolutions on the detector's features are fitted
     to FastDepth's features of stride 4 and 8, then its answer to the logarithm of FastDepth's.
-    Which way up counts is fitted to what is a room and what is not.
+    How much of it counts is fitted to what is a room and what is not.
 
     Args:
         student: whose detector stays as it is.
@@ -51,8 +51,8 @@ def graft(
         rooms: (N, 3, S, S) RGB 0..1.
         others: likewise, of what is no room.
 
-    Raises `ModelError` where the file is not FastDepth as published, or the student has batch norms
-    or another size.
+    Raises `ModelError` where the file is not FastDepth as published, or the student has no layers
+    for it.
     """
     branch, gate = student.depth.rooms, student.depth.gate
     if branch is None or gate is None:
@@ -64,50 +64,47 @@ def graft(
     parts = [view[None] for view in rooms]
     student.eval()
     features = [student.features(normalised(_rgb(part))) for part in parts]
-    for part, (stem, maps, pyramid) in zip(parts, features, strict=True):
+    for part, seen in zip(parts, features, strict=True):
         at4, at8 = hidden(teacher.prepared(part))
-        given = (maps[0], pyramid[0], pyramid[1])
-        entry.add(torch.cat([resized(x, *at8.shape[2:]) for x in given], 1), at8, rng)
-        early.add(resized(stem, *at4.shape[2:]), at4, rng)
+        fine = torch.cat([seen.maps[0], seen.pyramid[0]], 1)
+        entry.add(resized(fine, *at8.shape[2:]), at8, rng)
+        early.add(resized(seen.stem, *at4.shape[2:]), at4, rng)
     _put(early.solution(), branch.early)
-    _put(entry.solution(), *branch.entry)
-    for part, of in zip(parts, features, strict=True):
-        last = branch.body(*of)
+    _put(entry.solution(), branch.entry)
+    for part, seen in zip(parts, features, strict=True):
+        last = branch.body(seen)
         wanted, _ = teacher.log_depth(part, last.shape[2])
         answer.add(last, wanted - LOG_DEPTH, rng)
-    weight, bias = answer.solution()
-    branch.out.weight[0] = weight[0, :, None, None]
-    _bias(branch.out)[0] = bias[0]
-    seen = [pyramid[2].mean((2, 3)) for _, _, pyramid in features]
-    strange = [] if others is None else [_seen(student, view[None]) for view in others]
-    _part(gate, torch.cat(seen), torch.cat(strange) if strange else None)
+    _put(answer.solution(), branch.out)
+    known = [seen.pyramid[2].mean((2, 3)) for seen in features]
+    strange = [] if others is None else [_pooled(student, view[None]) for view in others]
+    _part(gate, torch.cat(known), torch.cat(strange) if strange else None)
 
 
-def _seen(student: Joint, view: Tensor) -> Tensor:
-    return student.features(normalised(_rgb(view)))[2][2].mean((2, 3))
+def _pooled(student: Joint, view: Tensor) -> Tensor:
+    return student.features(normalised(_rgb(view))).pyramid[2].mean((2, 3))
 
 
-@torch.enable_grad()
 def _part(gate: nn.Conv2d | nn.Linear, rooms: Tensor, others: Tensor | None) -> None:
-    """Logistic regression: 0 for rooms, 1 for others; closed where there are none."""
-    nn.init.zeros_(gate.weight)
-    nn.init.constant_(_bias(gate), CLOSED)
+    """Logistic regression by Newton's steps: 0 for rooms, 1 for others; closed where there are
+    none."""
+    gate.weight.zero_()
+    _bias(gate).fill_(CLOSED)
     if others is None:
         return
-    x = torch.cat([rooms, others])
-    y = torch.cat([torch.full((len(rooms), 1), SURE), torch.full((len(others), 1), 1 - SURE)])
-    steps = torch.optim.LBFGS(
-        [gate.weight, _bias(gate)], max_iter=200, line_search_fn="strong_wolfe"
-    )
-
-    def loss() -> Tensor:
-        steps.zero_grad()
-        found = functional.binary_cross_entropy_with_logits(gate(x), y)
-        found = found + DECAY * gate.weight.square().sum()
-        found.backward()  # type: ignore[no-untyped-call]
-        return found
-
-    steps.step(loss)  # type: ignore[no-untyped-call]
+    x = torch.cat([rooms, others]).double()
+    x = torch.cat([x, torch.ones_like(x[:, :1])], 1)
+    y = torch.cat([torch.full((len(rooms),), SURE), torch.full((len(others),), 1 - SURE)]).double()
+    ridge = torch.full((x.shape[1],), 2 * DECAY, dtype=x.dtype)
+    ridge[-1] = 1e-9
+    found = torch.zeros_like(ridge)
+    for _ in range(NEWTON_STEPS):
+        share = torch.sigmoid(x @ found)
+        slope = x.T @ (share - y) / len(x) + ridge * found
+        bend = (x.T * (share * (1 - share))) @ x / len(x) + ridge.diag()
+        found -= torch.linalg.solve(bend, slope)
+    gate.weight[0] = found[:-1].float()
+    _bias(gate)[0] = found[-1].float()
 
 
 def _rgb(views: Tensor) -> npt.NDArray[np.uint8]:
@@ -158,17 +155,11 @@ class _Equations:
         return weight.float(), (y_mean - weight @ x_mean).float()
 
 
-def _put(solution: tuple[Tensor, Tensor], *layers: nn.Module) -> None:
-    """Share the columns of a solution among 1x1 convolutions whose results are added."""
+def _put(solution: tuple[Tensor, Tensor], layer: nn.Conv2d | nn.Linear) -> None:
+    """Make a solution the first outputs of a 1x1 convolution."""
     weight, bias = solution
-    first = 0
-    for number, layer in enumerate(layers):
-        if not isinstance(layer, nn.Conv2d):
-            raise TypeError(type(layer))
-        width = layer.in_channels
-        layer.weight.copy_(weight[:, first : first + width, None, None])
-        _bias(layer).copy_(bias if number == 0 else torch.zeros_like(bias))
-        first += width
+    layer.weight[: len(weight)] = weight[..., None, None]
+    _bias(layer)[: len(bias)] = bias
 
 
 def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:

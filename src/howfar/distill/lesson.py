@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from howfar.losses import matching
 from howfar.losses.segmentation import cross_entropy
 from howfar.models.card import Decoder, ModelCard
 from howfar.models.classes import COCO80
+from howfar.nets.depth_branch import Features
 from howfar.nets.joint import CANONICAL_FOCAL
 from howfar.nets.nanodet import BINS
 from howfar.train.detection import validate_detector
@@ -54,12 +55,29 @@ class Weights:
     labels: float = 0.3
 
 
+class Answers(NamedTuple):
+    """What the teachers say of a batch; None where there is no such teacher, or it is not asked.
+
+    Attributes:
+        metric: (M, 1, S/4, S/4) canonical log depth of the views with `metric` above 0.
+        metric_valid: where it is known.
+        relative: (R, 1, S/4, S/4) inverse depth, in no unit, of the views with `relative` above 0.
+        boxes: (B, P, classes + 32) scores and logits of box distributions.
+    """
+
+    metric: Tensor | None = None
+    metric_valid: Tensor | None = None
+    relative: Tensor | None = None
+    boxes: Tensor | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class ViewBatch:
     """Views and what is known of them, see `View`.
 
     Attributes:
-        images: (B, 3, S, S) float32, as the student's preprocessing makes them.
+        images: (B, 3, S, S) float32, as the student's preprocessing makes them; or what its frozen
+            layers said of them.
         log_depth, valid: (B, 1, S/4, S/4).
         priors: (N, 8): number of the view, then a row of `View.priors`.
         metric: (B,) weight of the metric teacher; 0 where it is not asked.
@@ -69,9 +87,10 @@ class ViewBatch:
         relative: (B,) that of the relative teacher.
         labels: (B, S/8, S/8) int64 classes of pixels, 255 unknown; None without a semantic head.
         ids: of the samples.
+        answers: of the teachers, where they were asked before.
     """
 
-    images: Tensor
+    images: Tensor | Features
     log_depth: Tensor
     valid: Tensor
     priors: Tensor
@@ -81,13 +100,20 @@ class ViewBatch:
     relative: Tensor
     labels: Tensor | None
     ids: tuple[str, ...]
+    answers: Answers | None = None
 
     def to(self, place: torch.device) -> ViewBatch:
         """The batch on a device."""
-        fixed = ("labels", "ids")
-        moved = {name: part.to(place) for name, part in vars(self).items() if name not in fixed}
-        labels = None if self.labels is None else self.labels.to(place)
-        return replace(self, **moved, labels=labels)
+        return replace(self, **{name: moved(part, place) for name, part in vars(self).items()})
+
+
+def moved(part: Any, place: torch.device) -> Any:
+    """Tensors, alone or in tuples, on a device; anything else as it is."""
+    if isinstance(part, Tensor):
+        return part.to(place)
+    if isinstance(part, Features | Answers):
+        return type(part)(*(moved(item, place) for item in part))
+    return tuple(moved(item, place) for item in part) if isinstance(part, tuple) else part
 
 
 @dataclass(eq=False)
@@ -174,35 +200,46 @@ class Lesson:
         """The sum of what truth and teachers say."""
         del module
         u, s = outputs["log_depth"], outputs["log_error"]
-        weights, size = self.weights, u.shape[-1]
+        answers = batch.answers or self.ask(batch)
+        weights = self.weights
         one = torch.ones(len(u), device=u.device)
         loss = matching.laplace_nll(u, s, batch.log_depth, batch.valid, one)
         loss = loss + weights.gradient * matching.log_gradient(u, batch.log_depth, batch.valid, one)
         loss = loss + weights.sizes * self._sizes(u, batch.priors)
-        loss = loss + self._depth_teachers(u, s, batch, size)
+        if answers.metric is not None and answers.metric_valid is not None:
+            asked = batch.metric > 0
+            target, valid, worth = answers.metric, answers.metric_valid, batch.metric[asked]
+            part = matching.laplace_nll(u[asked], s[asked], target, valid, worth)
+            edges = matching.log_gradient(u[asked], target, valid, worth)
+            loss = loss + weights.metric * (part + weights.gradient * edges)
+        if answers.relative is not None:
+            asked = batch.relative > 0
+            part = matching.relative_depth(u[asked], answers.relative, batch.relative[asked])
+            loss = loss + weights.relative * part
         if batch.labels is not None:
             part = cross_entropy(outputs["semantics"], batch.labels, ignore=NO_LABEL)
             loss = loss + weights.labels * part
-        if self.detector is not None:
-            loss = loss + self._boxes(outputs["detections"], self.detector(views_of(batch.images)))
+        if answers.boxes is not None:
+            loss = loss + self._boxes(outputs["detections"], answers.boxes)
         return loss
 
-    def _depth_teachers(self, u: Tensor, s: Tensor, batch: ViewBatch, size: int) -> Tensor:
-        loss = u.new_zeros(())
-        asked = batch.metric > 0
-        if self.metric is not None and bool(asked.any()):
+    def ask(self, batch: ViewBatch) -> Answers:
+        """What the teachers say of the views, each of those that it knows about."""
+        if not isinstance(batch.images, Tensor):
+            raise TypeError("teachers look at pictures")
+        size = self.recipe.preprocess.width // STRIDE
+        found = Answers()
+        if self.metric is not None and bool((batch.metric > 0).any()):
             target, valid = self.metric.log_depth(views_of(batch.wholes), size)
             target, valid = part_of(target, valid, batch.parts)
-            worth = batch.metric[asked]
-            part = matching.laplace_nll(u[asked], s[asked], target, valid, worth)
-            edges = matching.log_gradient(u[asked], target, valid, worth)
-            loss = loss + self.weights.metric * (part + self.weights.gradient * edges)
-        asked = batch.relative > 0
-        if self.relative is not None and bool(asked.any()):
-            inverse = self.relative.inverse_depth(views_of(batch.images[asked]), size)
-            part = matching.relative_depth(u[asked], inverse, batch.relative[asked])
-            loss = loss + self.weights.relative * part
-        return loss
+            found = found._replace(metric=target, metric_valid=valid)
+        road = batch.relative > 0
+        if self.relative is not None and bool(road.any()):
+            inverse = self.relative.inverse_depth(views_of(batch.images[road]), size)
+            found = found._replace(relative=inverse)
+        if self.detector is not None:
+            found = found._replace(boxes=self.detector(views_of(batch.images)))
+        return found
 
     def _sizes(self, u: Tensor, priors: Tensor) -> Tensor:
         """Depth of whole people and vehicles against what their size allows."""

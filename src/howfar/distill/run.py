@@ -20,6 +20,7 @@ from howfar.distill.finish import finish, student_of
 from howfar.distill.graft import graft
 from howfar.distill.lesson import MEAN, STD, Lesson, Weights
 from howfar.distill.mixture import Mixture, Source
+from howfar.distill.remember import Remembered
 from howfar.distill.survey import Finding, Kind, survey
 from howfar.distill.teachers import Teacher
 from howfar.distill.views import make_view
@@ -32,10 +33,11 @@ from howfar.nets.checkpoint import load_checkpoint, save_checkpoint
 from howfar.nets.joint import Joint
 from howfar.train.loop import BEST, Job, State, Tick, train
 from howfar.train.recipe import Recipe, overridden
+from howfar.train.task import Task as TrainingTask
 
 TRUSTED = 0.2
 """Least trust in the metric teacher for a picture to teach depth by it alone."""
-GRAFTED = 200
+GRAFTED = 400
 """Pictures by which a depth branch is set upon a detector."""
 RECIPE = Recipe(
     name="howfar-s",
@@ -89,7 +91,9 @@ class DistillJob:
         start_depth: FastDepth file or name from which the depth branch of a fresh student starts,
             see `howfar.distill.graft`; None: random weights.
         freeze: the student's detector keeps its weights, and no teacher is asked about boxes.
-        freeze_grafted: what the depth branch has of FastDepth's encoder keeps its weights, too.
+        freeze_grafted: what the depth branch has of FastDepth keeps its weights, too.
+        remember: every epoch repeats the same views, see `howfar.distill.remember`; what does not
+            learn is asked about each once.
         settings: changes of `RECIPE`, as `--set`.
         views: of an epoch.
         judges: data by which the best weights are chosen, by name.
@@ -111,6 +115,7 @@ class DistillJob:
     start_depth: str | None = None
     freeze: bool = False
     freeze_grafted: bool = False
+    remember: bool = False
     settings: Sequence[str] = ()
     views: int = 6000
     judges: Mapping[str, Dataset] = field(default_factory=dict)
@@ -150,8 +155,11 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
         recipe = replace(recipe, net_options=options)
     first = next(iter(job.judges.values()), None)
 
-    def prepare(module: nn.Module) -> Lesson:
-        return _prepared(module, job, recipe, mixture, models, labels)
+    def prepare(module: nn.Module) -> TrainingTask:
+        lesson = _prepared(module, job, recipe, mixture, models, labels)
+        if not job.remember:
+            return lesson
+        return Remembered(lesson, student_in(module), job.folder, _told("views", told))
 
     started = job.start if job.start is not None and job.start.suffix != ".onnx" else None
     fresh = not (job.folder / "last.pt").exists()
@@ -199,29 +207,41 @@ def _prepared(
     labels: tuple[str, ...],
 ) -> Lesson:
     """The lesson, with the student at its start."""
-    if not isinstance(module, Joint):
-        raise UsageError("distill teaches joint networks")
+    module = student_in(module)
     fresh = not (job.folder / "last.pt").exists()
     if fresh and job.start is not None and job.start.suffix == ".onnx":
         module.start_from_nanodet(job.start)
     if fresh and job.start_depth is not None:
         model = find_model(job.start_depth)
         size = recipe.preprocess.width
-        rooms = whole_views(mixture, (Kind.INDOOR,), size)
-        if rooms is None:
+        indoors = whole_views(mixture, (Kind.INDOOR,), size)
+        if indoors is None:
             raise UsageError(
                 "start-depth: no picture shows a room, where FastDepth can be asked; add pictures "
                 "of rooms, or leave it out"
             )
         others = whole_views(mixture, (Kind.ROAD, Kind.OTHER), size)
-        graft(module, Teacher(model, Task.DEPTH), model.path, rooms, others)
+        graft(module, Teacher(model, Task.DEPTH), model.path, indoors, others)
     if job.freeze:
         for part in module.detector:
             part.requires_grad_(False)
+    rooms = module.depth.rooms
     if job.freeze_grafted:
-        if module.depth.rooms is None:
+        if rooms is None:
             raise UsageError("freeze-grafted: students of this size have nothing of FastDepth's")
-        module.depth.rooms.requires_grad_(False)
+        if fresh and job.start_depth is None and (job.start is None or job.start.suffix == ".onnx"):
+            raise UsageError(
+                "freeze-grafted: nothing was grafted; add --start-depth fastdepth, or --start with "
+                "a checkpoint that has it"
+            )
+        rooms.requires_grad_(False)
+    if job.remember and (
+        labels or not job.freeze or (rooms is not None and not job.freeze_grafted)
+    ):
+        raise UsageError(
+            "remember: what is said of a view once must not learn: add --freeze-detector and "
+            "--freeze-grafted, and leave out --labels"
+        )
     return Lesson(
         recipe,
         mixture,
@@ -232,6 +252,13 @@ def _prepared(
         labels,
         job.judges,
     )
+
+
+def student_in(module: nn.Module) -> Joint:
+    """The module as what it has to be."""
+    if not isinstance(module, Joint):
+        raise UsageError("distill teaches joint networks")
+    return module
 
 
 def whole_views(mixture: Mixture, kinds: Sequence[Kind], size: int) -> Tensor | None:

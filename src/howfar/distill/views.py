@@ -29,8 +29,8 @@ ASPECT_SPREAD = 0.25
 """Of the logarithm of a view's aspect ratio against its picture's."""
 WIDE = 0.5
 """Share of road views that are as wide as a car camera's."""
-ZOOM = 1.3
-"""Most that a view magnifies."""
+ZOOM, ROOM_ZOOM = 1.6, 1.3
+"""Most that a view magnifies, and that of a room known by a metric teacher only."""
 ZOOMED = 0.5
 """Share of views that are magnified."""
 Box = tuple[float, float, float, float]
@@ -117,13 +117,14 @@ def make_view(
 
 
 def _cut(scene: Scene, kind: Kind | None, rng: np.random.Generator) -> tuple[Scene, Box]:
-    """A part of the picture: magnified by 1 to `ZOOM` (the camera keeps its focal length in pixels,
+    """A part of the picture: magnified by up to `ZOOM` (the focal length in pixels stays,
     so canonical depth shrinks), of about its aspect ratio, or much wider."""
     aspect = float(np.exp(rng.normal(0, ASPECT_SPREAD)))
     roadlike = kind is Kind.ROAD or (kind is None and scene.width > 1.2 * scene.height)
     if roadlike and rng.random() < WIDE:
         aspect *= float(rng.uniform(1.3, 2.6))
-    zoom = float(np.exp(rng.uniform(0, np.log(ZOOM)))) if rng.random() < ZOOMED else 1.0
+    most = ROOM_ZOOM if kind is Kind.INDOOR else ZOOM
+    zoom = float(np.exp(rng.uniform(0, np.log(most)))) if rng.random() < ZOOMED else 1.0
     width = scene.width / zoom * min(aspect, 1)
     height = scene.height / zoom / max(aspect, 1)
     wide, high = max(int(width), 32), max(int(height), 32)

@@ -11,8 +11,8 @@ each of the two counts.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,22 @@ LOG_ERROR_START = -1.0
 """Logarithm of the error scale that it says."""
 
 
+class Features(NamedTuple):
+    """What a depth branch sees.
+
+    Attributes:
+        stem: (B, 24, H/4, W/4).
+        maps: the encoder's levels of stride 8, 16 and 32.
+        pyramid: the pyramid's.
+        rooms: what `Rooms` said of them, where it has been asked before; None: it is asked.
+    """
+
+    stem: Tensor
+    maps: tuple[Tensor, ...]
+    pyramid: tuple[Tensor, ...]
+    rooms: Tensor | None = None
+
+
 class Rooms(nn.Module):
     """FastDepth from stride 8 on: (B, 1, .., ..) log depth at about stride 6.
 
@@ -53,9 +69,7 @@ class Rooms(nn.Module):
     def __init__(self, maps: tuple[int, int, int], pyramid: int) -> None:
         super().__init__()
         self.early = nn.Conv2d(STEM, EARLY, 1)
-        self.entry = nn.ModuleList(
-            nn.Conv2d(channels, ENTRY, 1) for channels in (maps[0] + pyramid, pyramid)
-        )
+        self.entry = nn.Conv2d(maps[0] + pyramid, ENTRY, 1)
         widths = (ENTRY, *(channels for channels, _ in DOWN))
         self.down = nn.ModuleList(
             separable(a, b, 3, stride)
@@ -66,18 +80,16 @@ class Rooms(nn.Module):
         )
         self.out = quiet(nn.Conv2d(UP[-1], 1, 1))
 
-    def forward(self, stem: Tensor, maps: Sequence[Tensor], pyramid: Sequence[Tensor]) -> Tensor:
+    def forward(self, seen: Features) -> Tensor:
         """Logarithm of depth, over `LOG_DEPTH`."""
-        answer: Tensor = self.out(self.body(stem, maps, pyramid))
+        answer: Tensor = self.out(self.body(seen))
         return answer
 
-    def body(self, stem: Tensor, maps: Sequence[Tensor], pyramid: Sequence[Tensor]) -> Tensor:
+    def body(self, seen: Features) -> Tensor:
         """What FastDepth's last separable convolution gives."""
-        fine = torch.cat([maps[0], pyramid[0]], 1)
+        fine = torch.cat([seen.maps[0], seen.pyramid[0]], 1)
         height, width = (round(GRID * side) for side in fine.shape[2:])
-        x = self.entry[0](resized(fine, height, width))
-        entry = functional.relu(x + resized(self.entry[1](pyramid[1]), height, width))
-        x = entry
+        x = entry = functional.relu(self.entry(resized(fine, height, width)))
         for layer in self.down[:-2]:
             x = layer(x)
         inner = x
@@ -85,7 +97,7 @@ class Rooms(nn.Module):
             x = layer(x)
         x = self.up[1](repeated(self.up[0](x), inner))
         x = self.up[2](repeated(x, entry) + entry)
-        early = functional.relu(self.early(resized(stem, 2 * height, 2 * width)))
+        early = functional.relu(self.early(resized(seen.stem, 2 * height, 2 * width)))
         last: Tensor = self.up[3](repeated(x, early) + early)
         return last
 
@@ -140,11 +152,10 @@ class DepthBranch(nn.Module):
         self.register_buffer("usual", torch.zeros(features))
         self.register_buffer("unlike", torch.zeros(features, min(features, DIRECTIONS)))
 
-    def forward(
-        self, stem: Tensor, maps: tuple[Tensor, ...], pyramid: tuple[Tensor, ...]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, seen: Features) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Log depth (B, 1, H/4, W/4), log error scale, likewise, features of the whole view
         (B, F), and those at stride 8 (B, widths[0], H/8, W/8)."""
+        stem, maps, pyramid, rooms = seen
         low, middle, high = (
             layer(torch.cat(pair, 1))
             for layer, pair in zip(self.lateral, zip(maps, pyramid, strict=True), strict=True)
@@ -159,14 +170,14 @@ class DepthBranch(nn.Module):
         x = self.fine(self.stem(stem) + enlarged(self.narrow[2](low), stem))
         log_depth, log_error = (self.out(x) + scene).chunk(2, 1)
         if self.rooms is not None and self.gate is not None:
-            rooms = enlarged(self.rooms(stem, maps, pyramid), stem)
+            known = enlarged(self.rooms(seen) if rooms is None else rooms, stem)
             share = torch.sigmoid(self.gate(pyramid[2].mean((2, 3))))[..., None, None]
-            log_depth = rooms + share * (log_depth - rooms)
+            log_depth = known + share * (log_depth - known)
         return log_depth + LOG_DEPTH, log_error + LOG_ERROR_START, pooled, low
 
     def novelty(self, pooled: Tensor) -> Tensor:
         """(B, 1) Mahalanobis distance of a view's features from those of training, in units that
-        99 % of these do not exceed; 0 before `howfar.distill.calibrate` measured them."""
+        99 % of these do not exceed; 0 before `howfar.distill.finish` measured them."""
         away = (pooled.detach() - self.usual) @ self.unlike
         return away.square().sum(1, keepdim=True).sqrt()
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from howfar.errors import UsageError
 from howfar.nets.blocks import InputSize
-from howfar.nets.depth_branch import DepthBranch
+from howfar.nets.depth_branch import DepthBranch, Features
 from howfar.nets.nanodet import GhostPan, NanoDetHead, pour
 from howfar.nets.shufflenet import ShuffleNet
 
@@ -66,23 +66,29 @@ class Joint(nn.Module):
         self.depth = DepthBranch(widths, pyramid, branch, rooms=rooms)
         self.semantics = nn.Conv2d(branch[0], labels, 3, padding=1) if labels else None
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """(B, 3, H, W) pictures, sides multiples of 32."""
-        self.input_size.check(images)
-        stem, *maps = self.encoder(images)
-        pyramid = self.pyramid(maps)
-        rows = self.head(pyramid)
-        if not self.training:
-            count = self.head.classes
-            rows = torch.cat([rows[..., :count].sigmoid(), rows[..., count:]], 2)
-        log_depth, log_error, pooled, fine = self.depth(stem, tuple(maps), pyramid[:3])
-        found = {
-            "detections": rows,
-            "log_depth": log_depth,
-            "log_error": functional.hardtanh(log_error, *LOG_ERROR),
-            "novelty": self.depth.novelty(pooled),
-        }
-        return found if self.semantics is None else {**found, "semantics": self.semantics(fine)}
+    def forward(self, images: Tensor | Features) -> dict[str, Tensor]:
+        """(B, 3, H, W) pictures, sides multiples of 32; or features that were computed before,
+        for which there are no detections."""
+        found: dict[str, Tensor] = {}
+        if isinstance(images, Features):
+            seen = images
+        else:
+            self.input_size.check(images)
+            stem, *maps = self.encoder(images)
+            pyramid = self.pyramid(maps)
+            rows = self.head(pyramid)
+            if not self.training:
+                count = self.head.classes
+                rows = torch.cat([rows[..., :count].sigmoid(), rows[..., count:]], 2)
+            found["detections"] = rows
+            seen = Features(stem, tuple(maps), pyramid[:3])
+        log_depth, log_error, pooled, fine = self.depth(seen)
+        found["log_depth"] = log_depth
+        found["log_error"] = functional.hardtanh(log_error, *LOG_ERROR)
+        found["novelty"] = self.depth.novelty(pooled)
+        if self.semantics is not None:
+            found["semantics"] = self.semantics(fine)
+        return found
 
     @property
     def detector(self) -> tuple[nn.Module, ...]:
@@ -93,10 +99,10 @@ class Joint(nn.Module):
         """Take encoder, pyramid and head of a NanoDet-Plus-m ONNX file. Raises `ModelError`."""
         pour(self.encoder, self.pyramid, self.head, path)
 
-    def features(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """What the depth branch takes, of (B, 3, H, W) pictures."""
+    def features(self, images: Tensor) -> Features:
+        """What the depth branch sees of (B, 3, H, W) pictures."""
         stem, *maps = self.encoder(images)
-        return stem, tuple(maps), self.pyramid(maps)[:3]
+        return Features(stem, tuple(maps), self.pyramid(maps)[:3])
 
 
 def joint(size: str = "s", classes: int = 80, norm: bool = True, labels: int = 0) -> Joint:

@@ -22,12 +22,13 @@ class Batch(Protocol):
     """Pictures and what a network should say about them.
 
     Attributes:
-        images: (B, 3, H, W) float32, channels last, as the recipe's preprocessing makes them.
+        images: (B, 3, H, W) float32, channels last, as the recipe's preprocessing makes them; or
+            whatever else the network takes.
         ids: of the samples.
     """
 
     @property
-    def images(self) -> Tensor: ...
+    def images(self) -> Any: ...
 
     @property
     def ids(self) -> tuple[str, ...]: ...
