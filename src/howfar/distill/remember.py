@@ -218,7 +218,7 @@ def _row(features: int, size: int) -> np.dtype[np.void]:
 
 def _map(rows: npt.NDArray[np.float16] | BoolArray) -> Tensor:
     """(B, 1, S/4, S/4)."""
-    found = torch.from_numpy(np.ascontiguousarray(rows))[:, None]
+    found = torch.from_numpy(rows.copy())[:, None]
     return found if found.dtype is torch.bool else found.float()
 
 
