@@ -23,7 +23,7 @@ def test_laplace_nll_by_hand():
     u, target = maps(0.0, 1.0, 9.0), maps(0.5, 1.0, 0.0)
     s = maps(math.log(0.25), 0.0, 0.0)
     valid = maps(1, 1, 0).bool()
-    wanted = ((0.5 / 0.25 + math.log(0.25)) + 0.0) / 2
+    wanted = ((0.5 / 0.25 + math.log(0.25)) * math.sqrt(0.25) + 0.0) / 2
     assert laplace_nll(u, s, target, valid, ONE).item() == pytest.approx(wanted)
     assert laplace_nll(u, s, target, valid, 0.5 * ONE).item() == pytest.approx(wanted / 2)
 
@@ -37,6 +37,16 @@ def test_the_best_error_scale_is_the_mean_error():
         laplace_nll(u, s.mean().expand(1, 1, 1, 4), target, valid, ONE).backward()
         optimiser.step()
     assert s.detach().mean().exp().item() == pytest.approx(0.2, rel=0.02)
+
+
+def test_what_is_hard_to_know_still_counts():
+    """The gradient of a pixel's depth falls with the root of its error scale only."""
+    u = torch.zeros(1, 1, 1, 2, requires_grad=True)
+    s = maps(math.log(0.04), math.log(0.36))
+    laplace_nll(u, s, maps(1, 1), maps(1, 1).bool(), ONE).backward()
+    assert u.grad is not None
+    easy, hard = u.grad.flatten().tolist()
+    assert easy / hard == pytest.approx(math.sqrt(0.36 / 0.04))
 
 
 def test_nothing_valid_gives_zero_and_finite_gradients():

@@ -46,8 +46,9 @@ class Weights:
     """Factors of the parts of the loss. The metric teacher's is further weighted by the trust in
     each of its answers, which is .4 in the median."""
 
+    truth: float = 2.0
     gradient: float = 0.5
-    metric: float = 2.5
+    metric: float = 5.0
     relative: float = 0.6
     sizes: float = 0.2
     scores: float = 1.0
@@ -203,8 +204,9 @@ class Lesson:
         answers = batch.answers or self.ask(batch)
         weights = self.weights
         one = torch.ones(len(u), device=u.device)
-        loss = matching.laplace_nll(u, s, batch.log_depth, batch.valid, one)
-        loss = loss + weights.gradient * matching.log_gradient(u, batch.log_depth, batch.valid, one)
+        known = matching.laplace_nll(u, s, batch.log_depth, batch.valid, one)
+        edges = matching.log_gradient(u, batch.log_depth, batch.valid, one)
+        loss = weights.truth * (known + weights.gradient * edges)
         loss = loss + weights.sizes * self._sizes(u, batch.priors)
         if answers.metric is not None and answers.metric_valid is not None:
             asked = batch.metric > 0

@@ -239,7 +239,8 @@ def _key(lesson: Lesson, student: Joint) -> dict[str, Any]:
     frozen = [*student.detector, student.depth.rooms]
     for part in (part for part in frozen if part is not None):
         for value in part.state_dict().values():
-            weights.update(value.detach().cpu().contiguous().numpy().tobytes())
+            same = value.detach().cpu().contiguous() + 0  # of 0 and -0, which an average exchanges
+            weights.update(same.numpy().tobytes())
     teachers = (lesson.metric, lesson.relative)
     return {
         "data": [[s.data.name, len(s.data), s.share] for s in lesson.data.sources],

@@ -16,7 +16,11 @@ from howfar.losses.masked import full_precision
 def laplace_nll(
     log_depth: Tensor, log_error: Tensor, target: Tensor, valid: Tensor, weight: Tensor
 ) -> Tensor:
-    """Mean over the pictures with a valid pixel of weight * mean |u - u*| / b + log b.
+    """Mean over the pictures with a valid pixel of weight * mean (|u - u*| / b + log b) sqrt(b),
+    the root taken as a constant.
+
+    Without the root, pixels that are hard to know are given up early: a large b lets their error
+    count for little (Seitzer et al., ICLR 2022, arXiv 2203.09168, beta = .5).
 
     Args:
         log_depth, log_error: (B, 1, H, W) prediction u and log b.
@@ -27,8 +31,8 @@ def laplace_nll(
     Returns a scalar; 0 where nothing is valid.
     """
     u, s = full_precision(log_depth), full_precision(log_error)
-    gap = torch.where(valid, (u - torch.where(valid, target, 0)).abs() * (-s).exp() + s, 0)
-    return _weighted(gap, valid, weight)
+    gap = (u - torch.where(valid, target, 0)).abs() * (-s).exp() + s
+    return _weighted(torch.where(valid, gap * (s.detach() / 2).exp(), 0), valid, weight)
 
 
 def log_gradient(log_depth: Tensor, target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:

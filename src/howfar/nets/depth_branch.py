@@ -4,8 +4,8 @@ A U of dense 3x3 convolutions that learns everything, and beside it, for rooms, 
 stride 8 on (Wofk et al., ICRA 2019, as published after pruning). FastDepth's first ten layers are
 left out: 1x1 convolutions make what they gave from the detector's features. Its weights are poured
 in (`pour_fastdepth`) and those convolutions solved for (`howfar.distill.graft`), so that rooms are
-measured about as FastDepth measures them before any training. What the detector sees says how much
-each of the two counts.
+measured about as FastDepth measures them before any training. What the detector sees says at first
+how much each of the two counts, and what the U sees corrects that.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class DepthBranch(nn.Module):
         self.fine = conv(half, half, 3, norm=norm)
         self.out = quiet(nn.Conv2d(half, 2, 3, padding=1))
         features = high + low
-        last = quiet(nn.Linear(high, 2))
+        last = quiet(nn.Linear(high, 3 if rooms else 2))
         self.scale = nn.Sequential(nn.Linear(features, high), nn.ReLU(), last)
         self.rooms = Rooms(maps, pyramid) if rooms else None
         self.gate = quiet(nn.Linear(pyramid, 1)) if rooms else None
@@ -168,10 +168,11 @@ class DepthBranch(nn.Module):
         pooled = torch.cat([high.mean((2, 3)), low.mean((2, 3))], 1)
         scene = self.scale(pooled)[..., None, None]
         x = self.fine(self.stem(stem) + enlarged(self.narrow[2](low), stem))
-        log_depth, log_error = (self.out(x) + scene).chunk(2, 1)
+        log_depth, log_error = (self.out(x) + scene[:, :2]).chunk(2, 1)
         if self.rooms is not None and self.gate is not None:
             known = enlarged(self.rooms(seen) if rooms is None else rooms, stem)
-            share = torch.sigmoid(self.gate(pyramid[2].mean((2, 3))))[..., None, None]
+            first = self.gate(pyramid[2].mean((2, 3)))[..., None, None]
+            share = torch.sigmoid(first + scene[:, 2:])
             log_depth = known + share * (log_depth - known)
         return log_depth + LOG_DEPTH, log_error + LOG_ERROR_START, pooled, low
 
