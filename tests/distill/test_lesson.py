@@ -5,7 +5,7 @@ import torch
 from howfar.core.camera import Camera
 from howfar.data.geometry import crop, resize_scene
 from howfar.data.scene import Scene
-from howfar.distill.lesson import part_of
+from howfar.distill.lesson import ViewBatch, part_of, share_loss
 from howfar.distill.views import canonical
 from howfar.nets.joint import CANONICAL_FOCAL
 
@@ -42,3 +42,18 @@ def test_canonical_depth_shrinks_with_the_width(share):
         torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4) > 0, torch.tensor([[0.0, 0.0, share, 1.0]])
     )
     assert found.exp().mean().item() == pytest.approx(share)
+
+
+def test_who_answers_is_taught_where_it_is_known():
+    """In rooms that FastDepth teaches its own layers, on roads the others, else nobody says."""
+    none = torch.zeros(3, 1, 1, 1)
+    rooms, road = torch.tensor([0.4, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    batch = ViewBatch(
+        *(none, none, none > 0, torch.zeros(0, 8), rooms, none[:0], torch.zeros(0, 4), road),
+        *(None, ("room", "road", "truth")),
+    )
+    logit = torch.tensor([1.0, 1.0, 1.0], requires_grad=True)
+    share_loss(logit, batch).backward()
+    assert logit.grad is not None
+    share = torch.tensor(1.0).sigmoid().item()
+    assert logit.grad.tolist() == pytest.approx([share / 3, (share - 1) / 3, 0])

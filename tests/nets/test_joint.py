@@ -4,6 +4,7 @@ import torch
 from fill import picture
 
 from howfar.errors import ModelError, UsageError
+from howfar.nets.depth_branch import LOG_DEPTH
 from howfar.nets.joint import LOG_ERROR, SIZES, joint
 
 
@@ -54,3 +55,25 @@ def test_other_files_are_refused(shared_models):
         joint("s", norm=False).start_from_nanodet(shared_models / "fastdepth_nyu.onnx")
     with pytest.raises(ModelError, match="with a bias"):
         joint("s", norm=True).start_from_nanodet(shared_models / "nanodet_plus_m_416.onnx")
+
+
+def test_the_share_is_told_in_training_only():
+    """And it is what decides: a share of nearly 0 or 1 leaves one of the two branches."""
+    net = joint("s", classes=3, norm=False)
+    assert net.depth.gate is not None
+    assert net.depth.rooms is not None
+    torch.nn.init.zeros_(net.depth.gate.weight)
+    images = picture(96, 128)
+    found = {}
+    for bias in (-40.0, 0.0, 40.0):
+        torch.nn.init.constant_(net.depth.gate.bias, bias)
+        with torch.no_grad():
+            found[bias] = net.train()(images)
+            assert "share" not in net.eval()(images)
+    assert found[0.0]["share"].shape == (1, 1)
+    low, middle, high = (found[bias]["log_depth"] for bias in (-40.0, 0.0, 40.0))
+    share = found[0.0]["share"].sigmoid()
+    torch.testing.assert_close(middle, low + share * (high - low))
+    with torch.no_grad():
+        rooms = net.depth.rooms(net.features(images))
+    assert low.mean().item() == pytest.approx(rooms.mean().item() + LOG_DEPTH, abs=0.01)

@@ -122,7 +122,7 @@ def learn_novelty(student: Joint, views: Tensor) -> None:
     student.eval()
     with torch.inference_mode():
         parts = torch.split(views, 16)
-        pooled = [student.depth(student.features(part))[2] for part in parts]
+        pooled = [student.depth(student.features(part)).pooled for part in parts]
     features = torch.cat(pooled).double()
     mean = features.mean(0)
     cov = torch.cov((features - mean).T)

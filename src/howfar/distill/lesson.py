@@ -51,6 +51,7 @@ class Weights:
     metric: float = 5.0
     relative: float = 0.6
     sizes: float = 0.2
+    share: float = 0.3
     scores: float = 1.0
     distributions: float = 0.25
     labels: float = 0.3
@@ -218,6 +219,8 @@ class Lesson:
             asked = batch.relative > 0
             part = matching.relative_depth(u[asked], answers.relative, batch.relative[asked])
             loss = loss + weights.relative * part
+        if "share" in outputs:
+            loss = loss + weights.share * share_loss(outputs["share"][:, 0], batch)
         if batch.labels is not None:
             part = cross_entropy(outputs["semantics"], batch.labels, ignore=NO_LABEL)
             loss = loss + weights.labels * part
@@ -290,6 +293,13 @@ _NO_BOXES: dict[str, Any] = dict.fromkeys(
         "instance_ids",
     )
 )
+
+
+def share_loss(logit: Tensor, batch: ViewBatch) -> Tensor:
+    """Cross-entropy of who answers: FastDepth's layers where FastDepth is asked, the other branch
+    on roads; where the truth teaches, the error decides."""
+    inside, road = functional.softplus(logit), functional.softplus(-logit)
+    return (inside * (batch.metric > 0) + road * (batch.relative > 0)).mean()
 
 
 def part_of(log_depth: Tensor, valid: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:

@@ -58,6 +58,23 @@ class Features(NamedTuple):
     rooms: Tensor | None = None
 
 
+class Said(NamedTuple):
+    """What a depth branch says.
+
+    Attributes:
+        log_depth, log_error: (B, 1, H/4, W/4), the latter the logarithm of the error scale.
+        pooled: (B, F) features of the whole view.
+        fine: (B, widths[0], H/8, W/8) features.
+        share: (B, 1) logit of how much the U counts beside `Rooms`; None without them.
+    """
+
+    log_depth: Tensor
+    log_error: Tensor
+    pooled: Tensor
+    fine: Tensor
+    share: Tensor | None
+
+
 class Rooms(nn.Module):
     """FastDepth from stride 8 on: (B, 1, .., ..) log depth at about stride 6.
 
@@ -152,9 +169,8 @@ class DepthBranch(nn.Module):
         self.register_buffer("usual", torch.zeros(features))
         self.register_buffer("unlike", torch.zeros(features, min(features, DIRECTIONS)))
 
-    def forward(self, seen: Features) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Log depth (B, 1, H/4, W/4), log error scale, likewise, features of the whole view
-        (B, F), and those at stride 8 (B, widths[0], H/8, W/8)."""
+    def forward(self, seen: Features) -> Said:
+        """Depth of pictures of which a detector saw these features."""
         stem, maps, pyramid, rooms = seen
         low, middle, high = (
             layer(torch.cat(pair, 1))
@@ -169,12 +185,12 @@ class DepthBranch(nn.Module):
         scene = self.scale(pooled)[..., None, None]
         x = self.fine(self.stem(stem) + enlarged(self.narrow[2](low), stem))
         log_depth, log_error = (self.out(x) + scene[:, :2]).chunk(2, 1)
+        share = None
         if self.rooms is not None and self.gate is not None:
             known = enlarged(self.rooms(seen) if rooms is None else rooms, stem)
-            first = self.gate(pyramid[2].mean((2, 3)))[..., None, None]
-            share = torch.sigmoid(first + scene[:, 2:])
-            log_depth = known + share * (log_depth - known)
-        return log_depth + LOG_DEPTH, log_error + LOG_ERROR_START, pooled, low
+            share = self.gate(pyramid[2].mean((2, 3))) + scene[:, 2:, 0, 0]
+            log_depth = known + torch.sigmoid(share)[..., None, None] * (log_depth - known)
+        return Said(log_depth + LOG_DEPTH, log_error + LOG_ERROR_START, pooled, low, share)
 
     def novelty(self, pooled: Tensor) -> Tensor:
         """(B, 1) Mahalanobis distance of a view's features from those of training, in units that

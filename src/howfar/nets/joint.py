@@ -43,7 +43,8 @@ class Joint(nn.Module):
     distribution logits (in training: class logits); "log_depth": (B, 1, H/4, W/4) logarithm of
     canonical metres; "log_error": likewise, the logarithm of the scale b of the Laplace
     distribution of its error; "novelty": (B, 1), see `DepthBranch.novelty`;
-    with `labels`, "semantics": (B, labels, H/8, W/8) logits}.
+    with `labels`, "semantics": (B, labels, H/8, W/8) logits; in training, where FastDepth's layers
+    are there, "share": (B, 1) logit of how much the other branch counts}.
 
     Args:
         size: key of `SIZES`.
@@ -82,12 +83,14 @@ class Joint(nn.Module):
                 rows = torch.cat([rows[..., :count].sigmoid(), rows[..., count:]], 2)
             found["detections"] = rows
             seen = Features(stem, tuple(maps), pyramid[:3])
-        log_depth, log_error, pooled, fine = self.depth(seen)
-        found["log_depth"] = log_depth
-        found["log_error"] = functional.hardtanh(log_error, *LOG_ERROR)
-        found["novelty"] = self.depth.novelty(pooled)
+        said = self.depth(seen)
+        found["log_depth"] = said.log_depth
+        found["log_error"] = functional.hardtanh(said.log_error, *LOG_ERROR)
+        found["novelty"] = self.depth.novelty(said.pooled)
+        if self.training and said.share is not None:
+            found["share"] = said.share
         if self.semantics is not None:
-            found["semantics"] = self.semantics(fine)
+            found["semantics"] = self.semantics(said.fine)
         return found
 
     @property
