@@ -2,6 +2,7 @@
 
     python benchmarks/howfar_s.py data             # unpack, split: out/data
     python benchmarks/howfar_s.py train            # the student; two more that lack cameras
+    python benchmarks/howfar_s.py focal            # what a focal length is worth for new cameras
     python benchmarks/howfar_s.py finish           # intervals, ONNX, its place in the package
     python benchmarks/howfar_s.py table            # accuracy on the evaluation pictures
     python benchmarks/howfar_s.py speed            # time against NanoDet-Plus + FastDepth
@@ -49,12 +50,9 @@ COMMON = {
 OWN = {f"rgbd:{DATA}/office-train": 0.18, f"rgbd:{ROAD_MIX}?unit=kitti": 0.20}
 LONG, WIDE = f"rgbd:{DATA}/road-long?unit=kitti", f"rgbd:{DATA}/road-wide?unit=kitti"
 JUDGES = {"road": f"rgbd:{DATA}/drive-val?unit=kitti", "office": f"rgbd:{DATA}/office-held"}
-HELD_BACK = {
-    "office": f"rgbd:{DATA}/office-held",
-    "rooms": "synthetic:indoor?count=40&seed=23000000&size=320x240",
-    "streets": "synthetic:street?count=40&seed=22000000&size=320x240",
-}
-"""Held back from training: the intervals are calibrated on them."""
+HELD_BACK = {"office": f"rgbd:{DATA}/office-held"}
+"""Held back from training: the intervals are calibrated on them. No rendered pictures: those are
+easier, and with two groups of them the intervals of three real ones held 72 to 76 % of 80."""
 LEFT_OUT: dict[str, tuple[dict[str, float], dict[str, str]]] = {
     "loco-1": ({WIDE: 0.20}, {"office": f"rgbd:{DATA}/office-some", "long lens": LONG}),
     "loco-2": ({f"rgbd:{DATA}/office-train": 0.18, LONG: 0.20}, {"wide lenses": WIDE}),
@@ -126,7 +124,51 @@ def train() -> None:
     judges = [part for item in JUDGES.items() for part in ("--val", "=".join(item))]
     distill(STUDENT, OWN, *judges, *STEPS, "--views", "13000", "--epochs", "11")
     for name, (own, _) in LEFT_OUT.items():
-        distill(name, own, *STEPS, "--views", "3000", "--epochs", "6")
+        distill(name, own, *STEPS, "--views", "2000", "--epochs", "8")
+
+
+EXPONENT = 0.5
+"""`focal_exponent` of the card, chosen by `focal`."""
+
+
+def focal() -> None:
+    """AbsRel by the power of the focal length that scales depth, on cameras that students never
+    saw, and on the office that the student of the package saw (held-back stretch)."""
+    import torch
+
+    from howfar.core.resize import resize
+    from howfar.data.address import open_dataset
+    from howfar.distill.finish import student_of
+    from howfar.distill.lesson import normalised
+    from howfar.nets.checkpoint import load_checkpoint
+    from howfar.nets.joint import CANONICAL_FOCAL
+
+    cases = [(STUDENT, "office, seen", HELD_BACK["office"])]
+    cases += [
+        (n, f"{c}, never seen", a) for n, (_, some) in LEFT_OUT.items() for c, a in some.items()
+    ]
+    powers = (1.0, 0.7, 0.6, 0.5, 0.4, 0.3)
+    print("| camera | focal length | " + " | ".join(map(str, powers)) + " |")
+    for name, camera, address in cases:
+        checkpoint = load_checkpoint(RUNS / name / "best.pt")
+        student, size = student_of(checkpoint).eval(), checkpoint.card.preprocess.width
+        errors, ratios = [], []
+        for sample in open_dataset(address):
+            picture, truth = sample.image, sample.depth
+            if truth is None or sample.camera is None:
+                raise ValueError(address)
+            view = resize(picture.pixels, size, size, "area")
+            with torch.inference_mode():
+                log_depth = student(normalised(view[None]))["log_depth"][0, 0].numpy()
+            height, width = truth.values.shape
+            told = np.exp(resize(log_depth, width, height))
+            ratio = sample.camera.fx / (CANONICAL_FOCAL * picture.width)
+            known = np.isfinite(truth.values) & (truth.values > 0) & (truth.values < 80)
+            wrong = [np.abs(told * ratio**p / truth.values - 1)[known].mean() for p in powers]
+            errors.append(wrong)
+            ratios.append(ratio)
+        cells = " | ".join(f"{e:.3f}" for e in np.mean(errors, 0))
+        print(f"| {camera} | x {np.mean(ratios):.2f} | {cells} |", flush=True)
 
 
 def finish() -> None:
@@ -150,7 +192,7 @@ def finish() -> None:
     size = chosen.card.preprocess.width
     student = student_of(chosen)
     groups = {
-        name: measure_blocks(student, open_dataset(address), size)
+        name: measure_blocks(student, open_dataset(address), size, EXPONENT)
         for name, address in HELD_BACK.items()
     }
     for name, (_, cameras) in LEFT_OUT.items():
@@ -158,7 +200,9 @@ def finish() -> None:
         side = other.card.preprocess.width
         for camera, address in cameras.items():
             data_of = open_dataset(address)
-            groups[f"{camera}, never seen"] = measure_blocks(student_of(other), data_of, side)
+            groups[f"{camera}, never seen"] = measure_blocks(
+                student_of(other), data_of, side, EXPONENT
+            )
     options = sources(OWN)[1::2]
     job = DistillJob([parse_pictures(text) for text in options], RUNS / STUDENT)
     models = {name: find_model(name) for name in (job.detector, job.depth) if name}
@@ -170,6 +214,7 @@ def finish() -> None:
         print(f"{name}: {len(blocks.error)} blocks, {inside:.1%} inside (own factors {own:.1%})")
     card = replace(
         done.card,
+        focal_exponent=EXPONENT,
         domain="rooms and roads by daylight",
         origin="howfar distill; starts as NanoDet-Plus-m",
     )
@@ -331,7 +376,7 @@ def speed() -> None:
 
 def main() -> None:
     """Run one of the steps."""
-    steps = {f.__name__: f for f in (data, train, finish, table, speed)}
+    steps = {f.__name__: f for f in (data, train, focal, finish, table, speed)}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("step", choices=steps)
     steps[parser.parse_args().step]()

@@ -189,7 +189,7 @@ def main() -> None:
     kinds = ("solid", "hollow", "curved", "all")
     rows = synthetic_rows(count, lambda scene: scene.depth, seed)
     table("Synthetic world, perfect depth", rows, kinds)
-    rooms = howfar.load(detector=None, runtime="onnx", threads=1)
+    rooms = howfar.load(detector=None, depth="fastdepth", runtime="onnx", threads=1)
 
     def estimated(scene: SyntheticScene) -> howfar.DepthMap:
         return aligned(rooms.depth.estimate(howfar.Image(scene.image)), scene.depth)

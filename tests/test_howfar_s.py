@@ -67,4 +67,4 @@ def test_a_longer_lens_sees_the_same_farther_away(table_with_cup: Result):
     longer = howfar_s()(EXAMPLES / "coffee.jpg", focal_px=1200)
     wider = howfar_s()(EXAMPLES / "coffee.jpg", focal_px=600)
     for near, far in zip(wider.objects, longer.objects, strict=True):
-        assert far.distance_m == pytest.approx(2 * near.distance_m, rel=1e-3)
+        assert far.distance_m == pytest.approx(2**0.5 * near.distance_m, rel=1e-3)

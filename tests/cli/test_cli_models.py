@@ -8,7 +8,7 @@ import pytest
 
 from howfar.models import store
 from howfar.models.card import SIDECAR_SUFFIX, ModelCard
-from howfar.models.catalog import CATALOG, DEFAULT_DETECTOR, SHIPPED, Source
+from howfar.models.catalog import CATALOG, SHIPPED, Source
 from howfar.models.store import file_sha256
 
 BRING_YOUR_OWN = next(
@@ -27,6 +27,7 @@ UNVERIFIED = next(
     if all(source.url and not source.sha256 for source in entry.sources)
 )
 
+FETCHED = "nanodet-plus-m"
 OURS = f"howfar-s: whole, {store.EMBEDDED / 'howfar-s.onnx'}\n"
 
 
@@ -44,9 +45,9 @@ def known(models_folder, networks, monkeypatch):
     """The default detector, as if the tiny one were it, and its file in the folder."""
     path = models_folder / "known.onnx"
     shutil.copy(networks["detector"], path)
-    entry = CATALOG[DEFAULT_DETECTOR]
+    entry = CATALOG[FETCHED]
     source = Source("known.onnx", file_sha256(path), "https://127.0.0.1:9/known.onnx")
-    monkeypatch.setitem(CATALOG, DEFAULT_DETECTOR, replace(entry, sources=(source,)))
+    monkeypatch.setitem(CATALOG, FETCHED, replace(entry, sources=(source,)))
     return path
 
 
@@ -71,9 +72,9 @@ def test_list_names_every_network(howfar, models_folder):
 
 
 def test_list_shows_what_is_here_and_what_is_damaged(howfar, known):
-    assert rows_of(howfar("models", "list", "--json"))[DEFAULT_DETECTOR]["where"] == str(known)
+    assert rows_of(howfar("models", "list", "--json"))[FETCHED]["where"] == str(known)
     known.write_bytes(b"damaged")
-    where = rows_of(howfar("models", "list", "--json"))[DEFAULT_DETECTOR]["where"]
+    where = rows_of(howfar("models", "list", "--json"))[FETCHED]["where"]
     assert where == "damaged: see `howfar models verify`"
 
 
@@ -95,9 +96,9 @@ def test_info_as_json_is_the_card(howfar, name):
 
 
 def test_info_for_a_person(howfar, known):
-    answer = howfar("models", "info", DEFAULT_DETECTOR)
+    answer = howfar("models", "info", FETCHED)
     assert answer.code == 0
-    card = CATALOG[DEFAULT_DETECTOR].card
+    card = CATALOG[FETCHED].card
     for text in (card.licence, card.origin, str(known), "127.0.0.1", file_sha256(known)):
         assert text in answer.out
     assert "unverified" in howfar("models", "info", UNVERIFIED).out
@@ -153,11 +154,11 @@ def test_info_of_what_is_not_there(howfar, name, code, told):
 
 def test_verify_what_is_here(howfar, known):
     answer = howfar("models", "verify")
-    assert (answer.code, answer.out) == (0, f"{OURS}{DEFAULT_DETECTOR}: whole, {known}\n")
-    answer = howfar("models", "verify", DEFAULT_DETECTOR, TO_FETCH)
+    assert (answer.code, answer.out) == (0, f"{OURS}{FETCHED}: whole, {known}\n")
+    answer = howfar("models", "verify", FETCHED, TO_FETCH)
     assert answer.code == 0
     assert answer.out.splitlines() == [
-        f"{DEFAULT_DETECTOR}: whole, {known}",
+        f"{FETCHED}: whole, {known}",
         f"{TO_FETCH}: not on this machine",
     ]
 
@@ -169,18 +170,18 @@ def test_verify_finds_damage(howfar, known):
     answer = howfar("models", "verify")
     assert (answer.code, answer.out) == (1, OURS)
     (line,) = answer.err.splitlines()
-    assert line.startswith(f"howfar: error: {known} is not {DEFAULT_DETECTOR}: its sha256 is ")
+    assert line.startswith(f"howfar: error: {known} is not {FETCHED}: its sha256 is ")
     assert "delete it" in line
     assert known.exists()
 
 
 def test_verify_goes_on_past_failures_and_ends_with_the_gravest(howfar, known):
-    answer = howfar("models", "verify", "nosuch", DEFAULT_DETECTOR)
+    answer = howfar("models", "verify", "nosuch", FETCHED)
     assert answer.code == 2
-    assert answer.out == f"{DEFAULT_DETECTOR}: whole, {known}\n"
+    assert answer.out == f"{FETCHED}: whole, {known}\n"
     assert "network 'nosuch' is unknown; `howfar models list` shows the names" in answer.err
     known.write_bytes(b"damaged")
-    answer = howfar("models", "verify", DEFAULT_DETECTOR, "nosuch")
+    answer = howfar("models", "verify", FETCHED, "nosuch")
     assert answer.code == 2
     assert len(answer.lines("howfar: error: ")) == 2
 
@@ -189,8 +190,8 @@ def test_verify_goes_on_past_failures_and_ends_with_the_gravest(howfar, known):
 
 
 def test_fetch_finds_what_is_here(howfar, known):
-    answer = howfar("models", "fetch", DEFAULT_DETECTOR)
-    assert (answer.code, answer.out) == (0, f"{DEFAULT_DETECTOR}: {known}\n")
+    answer = howfar("models", "fetch", FETCHED)
+    assert (answer.code, answer.out) == (0, f"{FETCHED}: {known}\n")
 
 
 def test_fetch_downloads_checks_and_keeps(howfar, known, monkeypatch, tmp_path):
@@ -205,10 +206,10 @@ def test_fetch_downloads_checks_and_keeps(howfar, known, monkeypatch, tmp_path):
 
     monkeypatch.setenv("HOWFAR_OFFLINE", "0")
     monkeypatch.setattr(store, "_retrieve", pretend)
-    answer = howfar("models", "fetch", DEFAULT_DETECTOR)
+    answer = howfar("models", "fetch", FETCHED)
     cached = tmp_path / "howfar-cache" / "known.onnx"
-    assert (answer.code, answer.out) == (0, f"{DEFAULT_DETECTOR}: {cached}\n")
-    assert howfar("models", "verify").out == f"{OURS}{DEFAULT_DETECTOR}: whole, {cached}\n"
+    assert (answer.code, answer.out) == (0, f"{FETCHED}: {cached}\n")
+    assert howfar("models", "verify").out == f"{OURS}{FETCHED}: whole, {cached}\n"
 
 
 def test_fetch_offline_says_where_to_put_the_file(howfar, tmp_path):
@@ -237,9 +238,9 @@ def test_fetch_of_what_has_no_address(howfar):
 
 
 def test_fetch_goes_on_past_failures(howfar, known):
-    answer = howfar("models", "fetch", "nosuch", TO_FETCH, DEFAULT_DETECTOR)
+    answer = howfar("models", "fetch", "nosuch", TO_FETCH, FETCHED)
     assert answer.code == 2
-    assert answer.out == f"{DEFAULT_DETECTOR}: {known}\n"
+    assert answer.out == f"{FETCHED}: {known}\n"
     assert len(answer.lines("howfar: error: ")) == 2
 
 

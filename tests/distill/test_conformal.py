@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -44,7 +46,8 @@ def test_blocks_of_a_wall(walls):
 
 
 def test_scales_that_are_hardly_apart_are_one():
-    near = Blocks(np.linspace(-1, -1.0001, 400, dtype=np.float32), blocks(400, 0).error)
+    flat = np.linspace(-1, -1.0001, 400, dtype=np.float32)
+    near = replace(blocks(400, 0), log_scale=flat)
     scales, factors = conformal_factors(near, 0.8)
     assert scales == (-1.0,)
     assert len(factors) == 1
@@ -74,3 +77,14 @@ def test_novelty_is_one_for_the_last_percent():
         strange = student(5 * views[:4] + 3)["novelty"][:, 0]
     assert (usual <= 1.0001).float().mean() == pytest.approx(0.99, abs=0.011)
     assert strange.min() > 2
+
+
+def test_blocks_are_measured_as_the_network_will_be_used(walls):
+    """With half of the focal length's logarithm: the told depth moves by the other half."""
+    student = joint("n").eval()
+    whole, half = (measure_blocks(student, walls, 64, power) for power in (1.0, 0.5))
+    lens = np.log(50 / (CANONICAL_FOCAL * 64))
+    signed = np.abs(np.log(3.0) - lens - 0.7)  # a fresh network says 2 m
+    assert np.median(whole.error) == pytest.approx(signed, abs=0.3)
+    moved = np.median(half.error) - np.median(whole.error)
+    assert moved == pytest.approx(0.5 * lens, abs=0.01)

@@ -58,6 +58,7 @@ DEPTH = depth_card(
     depth_log=True,
     depth_unit_m=0.001,
     focal_px=721.5,
+    focal_exponent=0.5,
     outputs={"depth": "d"},
 )
 JOINT = ModelCard(
@@ -166,6 +167,7 @@ WRONG_TYPES = [
     ("depth_unit_m", float("nan")),
     ("focal_px", [700]),
     ("focal_px", float("inf")),
+    ("focal_exponent", "0.5"),
     ("interval_level", "0.8"),
     ("interval_scales", ["a"]),
     ("interval_factors", 2.0),
@@ -262,6 +264,12 @@ def test_impossible_values_are_named(changes, message):
 def test_lengths_are_positive_and_finite(name, value):
     with pytest.raises(CardError, match=f"{name} is {value}; must be > 0"):
         depth_card(**{name: value})
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
+def test_a_focal_exponent_is_a_share(value):
+    with pytest.raises(CardError, match=f"focal_exponent is {value}; must be 0 to 1"):
+        depth_card(focal_exponent=value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", b"\xff\xfe"])

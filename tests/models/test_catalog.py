@@ -22,9 +22,10 @@ def test_names_that_users_rely_on():
     }
 
 
-def test_defaults_are_in_the_catalog():
-    assert CATALOG[DEFAULT_DETECTOR].card.serves(Task.DETECT)
-    assert CATALOG[DEFAULT_DEPTH].card.serves(Task.DEPTH)
+def test_the_default_is_one_network_that_needs_no_download():
+    assert DEFAULT_DETECTOR == DEFAULT_DEPTH
+    assert DEFAULT_DEPTH in SHIPPED
+    assert CATALOG[DEFAULT_DEPTH].card.task is Task.JOINT
 
 
 @pytest.mark.parametrize("name", CATALOG)

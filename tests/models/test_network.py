@@ -165,6 +165,14 @@ def test_known_focal_length_rescales_metres(trained, camera, kind, expected):
     np.testing.assert_allclose(found.values, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("exponent", "expected"), [(0.5, 6.0), (0.0, 3.0)])
+def test_a_network_that_expects_usual_sizes_is_rescaled_less(exponent, expected):
+    values = np.full((6, 8), 3.0)
+    network = depth_network(values, kind="metric", focal_px=50.0, focal_exponent=exponent)
+    found = network.estimate(picture(16, 12), Camera.from_focal(400.0, 16, 12))
+    np.testing.assert_allclose(found.values, expected, rtol=1e-6)
+
+
 def test_focal_length_rescales_inverse_depth_after_inversion():
     network = depth_network(np.full((6, 8), 0.5), depth_inverse=True, focal_px=50.0)
     found = network.estimate(picture(), Camera.from_focal(100.0, 8, 6))

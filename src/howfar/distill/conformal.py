@@ -22,7 +22,7 @@ from howfar.data.scene import Scene
 from howfar.distill.views import make_view
 from howfar.errors import UsageError
 from howfar.metrics.blocks import block_medians
-from howfar.nets.joint import Joint
+from howfar.nets.joint import CANONICAL_FOCAL, Joint
 
 DIGITS = 3
 """Of scales and factors, so that a card can be read."""
@@ -45,12 +45,20 @@ class Blocks:
     error: FloatArray
 
 
-def measure_blocks(student: Joint, data: Dataset, size: int) -> Blocks:
+def measure_blocks(student: Joint, data: Dataset, size: int, exponent: float = 1.0) -> Blocks:
     """Blocks of all pictures of a data set with depth and cameras, seen whole.
+
+    Args:
+        student: to be measured.
+        data: the pictures.
+        size: of the student's input.
+        exponent: `ModelCard.focal_exponent` with which it will be used.
 
     Raises `UsageError` where no block has a known depth.
     """
-    rows = [block_medians(valid, u, s, truth) for u, s, truth, valid in _seen(student, data, size)]
+    rows = []
+    for u, s, truth, valid, lens in _seen(student, data, size):
+        rows.append(block_medians(valid, u - np.float32((1 - exponent) * lens), s, truth))
     u, s, truth = np.concatenate([np.zeros((0, 3)), *rows]).astype(np.float32).T
     if not len(u):
         raise UsageError(f"{data.name}: no depth to calibrate by; it needs depth and cameras")
@@ -70,8 +78,9 @@ def pooled(groups: Sequence[Blocks]) -> Blocks:
 
 def _seen(
     student: Joint, data: Dataset, size: int
-) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, BoolArray]]:
-    """Log depth, log error scale, truth and its mask of each picture."""
+) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, BoolArray, float]]:
+    """Log depth, log error scale, truth, its mask, and logarithm of the focal length in canonical
+    ones, of each picture."""
     from howfar.distill.lesson import normalised
 
     rng = np.random.default_rng(0)
@@ -82,7 +91,9 @@ def _seen(
         with torch.inference_mode():
             found = student(normalised(np.stack([view.image])))
         u, s = found["log_depth"][0, 0].numpy(), found["log_error"][0, 0].numpy()
-        yield u, s, view.log_depth, view.valid
+        width, camera = sample.image.width, sample.camera
+        lens = 0.0 if camera is None else float(np.log(camera.fx / (CANONICAL_FOCAL * width)))
+        yield u, s, view.log_depth, view.valid, lens
 
 
 def conformal_factors(

@@ -85,6 +85,9 @@ class ModelCard:
         depth_unit_m: metres per unit of a metric network (1/m for inverse depth).
         focal_px: focal length in input pixels that a metric network was trained with, where it
             is known; a picture's own focal length then rescales its depth.
+        focal_exponent: power of the ratio of the two focal lengths by which it does, 0..1. 1 for a
+            network that sees nothing but shares of the picture; less for one that expects usual
+            sizes whatever the lens.
         interval_level: share of true depths that the calibrated intervals of a joint network cover,
             0..1; None where it was not calibrated.
         interval_scales, interval_factors: logarithms of the network's own error scale, ascending,
@@ -109,6 +112,7 @@ class ModelCard:
     depth_log: bool = False
     depth_unit_m: float = 1.0
     focal_px: float | None = None
+    focal_exponent: float = 1.0
     interval_level: float | None = None
     interval_scales: tuple[float, ...] = ()
     interval_factors: tuple[float, ...] = ()
@@ -153,6 +157,10 @@ class ModelCard:
             raise CardError(f"card {self.name!r}: depth_unit_m is {self.depth_unit_m}; must be > 0")
         if self.focal_px is not None and not 0 < self.focal_px < math.inf:
             raise CardError(f"card {self.name!r}: focal_px is {self.focal_px}; must be > 0")
+        if not 0 <= self.focal_exponent <= 1:
+            raise CardError(
+                f"card {self.name!r}: focal_exponent is {self.focal_exponent}; must be 0 to 1"
+            )
 
     def _check_intervals(self) -> None:
         scales, factors = tuple(self.interval_scales), tuple(self.interval_factors)

@@ -16,8 +16,8 @@ from howfar.core.preprocess import Fit, Preprocess
 from howfar.models.card import Decoder, ModelCard
 from howfar.models.classes import COCO80, COCO91
 
-DEFAULT_DETECTOR = "nanodet-plus-m"
-DEFAULT_DEPTH = "fastdepth"
+DEFAULT_DETECTOR = "howfar-s"
+DEFAULT_DEPTH = "howfar-s"
 """What `howfar predict` uses unless told; the one place that decides."""
 SHIPPED = ("howfar-s",)
 """Networks that come with the package."""
@@ -103,9 +103,10 @@ _HOWFAR_S = ModelCard(
     depth_kind=DepthKind.METRIC,
     depth_log=True,
     focal_px=0.81 * 288,
+    focal_exponent=0.5,
     interval_level=0.8,
-    interval_scales=(-2.567, -2.127, -1.774, -1.578, -1.425, -1.265, -1.039, -0.688),
-    interval_factors=(6.433, 3.554, 2.338, 2.253, 2.111, 1.784, 1.816, 1.79),
+    interval_scales=(-2.466, -2.281, -2.101, -1.933, -1.806, -1.656, -1.409, -1.03),
+    interval_factors=(2.069, 2.135, 3.045, 2.908, 2.833, 2.425, 2.294, 1.948),
     domain="rooms and roads by daylight",
     licence="Apache-2.0",
     origin="howfar distill; starts as NanoDet-Plus-m",
@@ -209,7 +210,7 @@ CATALOG: dict[str, Entry] = {
         (
             Source(
                 "howfar-s.onnx",
-                "c4c7c2887cda37e518960e0f5ae342f057e1506be23f49e76c309f082ad6d426",
+                "3664cd7d979d27258a28e01815b10c6e3fc98521979e113c60fc7e7451ac7848",
             ),
         ),
     ),

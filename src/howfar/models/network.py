@@ -272,7 +272,8 @@ class Network:
     def _focal_ratio(self, camera: Camera | None, place: Placement) -> float:
         if self.card.focal_px is None or camera is None:
             return 1.0
-        return camera.fx * place.scale_x / self.card.focal_px
+        ratio = camera.fx * place.scale_x / self.card.focal_px
+        return float(ratio**self.card.focal_exponent)
 
     def segment(self, image: Image) -> LabelMap:
         """Class of every pixel of one picture at its own size."""
