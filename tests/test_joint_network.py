@@ -100,6 +100,23 @@ def test_calibrated_intervals_widen_where_it_is_strange(novelty, domain, tmp_pat
     assert record["objects"][0]["interval_level"] == 0.8
 
 
+@pytest.mark.parametrize(
+    ("novelty", "calibrated", "said"),
+    [
+        (0.5, True, None),
+        (3.0, True, "this picture is unlike those: they are unreliable"),
+        (3.0, False, "on other pictures they are unreliable"),
+    ],
+)
+def test_a_picture_of_the_usual_kind_needs_no_note(novelty, calibrated, said, tmp_path):
+    """A network that can tell says so only of the others; one that cannot says it always."""
+    options = (LEVEL if calibrated else {}) | {"domain": "gardens"}
+    result = load(network(tmp_path / "twofold.onnx", novelty, **options))(picture())
+    notes = [note for note in result.notes if "made for gardens" in note]
+    assert len(notes) == (said is not None)
+    assert said is None or said in notes[0]
+
+
 def test_another_scale_ends_the_calibration(tmp_path):
     ranger = load(network(tmp_path / "twofold.onnx", **LEVEL))
     result = ranger(picture(), scale="2.0")

@@ -277,7 +277,8 @@ class _Job:
             objects = [thing for thing in objects if thing.label in options.classes]
         kept, left_out = split_by_distance(objects, options)
         semantics = self._segment()
-        self._note_domain(metric and scale is None)
+        familiar = None if own is None else own.familiar
+        self._note_domain(metric and scale is None, familiar)
         if distances is not None and not metric:
             self.notes.append(
                 "There are no metres: the depth is relative. Give a scale (2.5m@chair, object-size "
@@ -298,7 +299,7 @@ class _Job:
             timing_ms=self.timing_ms,
             models=tuple(self.models),
             notes=tuple(self.notes),
-            domain=None if own is None or own.familiar is None else _DOMAIN[own.familiar],
+            domain=None if familiar is None else _DOMAIN[familiar],
         )
 
     # -- networks ---------------------------------------------------------------------------
@@ -444,14 +445,17 @@ class _Job:
         """Where unscaled metres come from."""
         return "given-depth" if self.own_depth else str(ScaleSource.NETWORK)
 
-    def _note_domain(self, trusts_network: bool) -> None:
-        """Say what pictures the metres were learnt from."""
+    def _note_domain(self, trusts_network: bool, familiar: bool | None) -> None:
+        """Say what pictures the metres were learnt from, unless the network knows this one to be
+        such a picture."""
         for use in self.models:
-            if trusts_network and use.role != "detector" and use.domain:
-                self.notes.append(
-                    f"The metres come from {use.name}, which was made for {use.domain}; "
-                    "on other pictures they are unreliable."
-                )
+            if not trusts_network or familiar or use.role == "detector" or not use.domain:
+                continue
+            where = "on other pictures" if familiar is None else "this picture is unlike those:"
+            self.notes.append(
+                f"The metres come from {use.name}, which was made for {use.domain}; {where} they "
+                "are unreliable."
+            )
 
     def _check_classes(self, found: Detections) -> None:
         """A class that the detector cannot find is wrong use; own boxes may have any classes."""
