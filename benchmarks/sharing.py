@@ -146,6 +146,16 @@ def judge(kind: str, net: nets.Joint, test: Taught) -> dict[str, float]:
     return boxes | ({"abs_rel": float(np.mean(errors))} if kind != "boxes" else {})
 
 
+def ignorant(test: Taught) -> dict[str, float]:
+    """What the commonest class of the confident cells and the median depth would reach."""
+    sure, best = test.rows[..., :COUNT].float().max(2)
+    counts = torch.bincount(best[sure > CONFIDENT])
+    known, valid = test.log_depth.float(), test.valid > 0
+    gaps = (known[valid].median() - known).exp() - 1
+    errors = [float(g[v].abs().mean()) for g, v in zip(gaps, valid, strict=True)]
+    return {"boxes": float(counts.max() / counts.sum()), "abs_rel": float(np.mean(errors))}
+
+
 def main() -> None:
     """Train and measure all, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -170,6 +180,7 @@ def main() -> None:
     print(
         f"{len(data.images)} views, {given.steps} steps of {BATCH}, {len(test.images)} for the test"
     )
+    print("knowing nothing:", ignorant(test))
     results = []
     for seed in range(given.seeds):
         for kind in WIDTHS:

@@ -77,7 +77,7 @@ def distill(
         bool,
         typer.Option(
             "--remember",
-            help="Look at each view once and repeat what was seen: about four times as many steps "
+            help="Look at each view once and repeat what was seen: three to four times as many steps "
             "in the same time; 1.2 MB a view on disk. Needs both --freeze options.",
         ),
     ] = False,

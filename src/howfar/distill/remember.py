@@ -2,7 +2,7 @@
 
 Where only the U of the depth branch learns, most of a step is spent on answers that would be the
 same each time. They are computed once for each view, kept in a file of the run's folder, and read
-from there: 1.2 MB a view at 288 pixels, and about four times as many steps in the same time.
+from there: 1.2 MB a view at 288 pixels, and three to four times as many steps in the same time.
 """
 
 from __future__ import annotations
