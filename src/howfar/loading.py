@@ -28,6 +28,8 @@ B = TypeVar("B")
 
 RUNTIMES = ("auto", "onnx", "openvino")
 PRECISIONS = ("auto", "float32")
+TEMPLATE = "nanodet-plus-m"
+"""Whose card others can start from."""
 WEIGHTS_SUFFIXES = (".pt", ".pth", ".safetensors", ".weights")
 """Of files that run in PyTorch; `howfar.nets.files` reads them."""
 
@@ -179,7 +181,7 @@ def _embedded_card(found: LocalModel, engine: Runtime, threads: int) -> ModelCar
         raise CardError(
             f"{found.path}: nothing says how to feed this network and read its outputs; write "
             f"{sidecar_path(found.path).name} beside it (start from `howfar models info "
-            f"{DEFAULT_DETECTOR} --json`)"
+            f"{TEMPLATE} --json`)"
         )
     return card
 

@@ -42,7 +42,7 @@ def models_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def known(models_folder, networks, monkeypatch):
-    """The default detector, as if the tiny one were it, and its file in the folder."""
+    """A detector, as if the tiny one were it, and its file in the folder."""
     path = models_folder / "known.onnx"
     shutil.copy(networks["detector"], path)
     entry = CATALOG[FETCHED]

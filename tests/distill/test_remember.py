@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 
 from howfar.cli import app
 from howfar.data.address import open_dataset
-from howfar.distill.lesson import Lesson
+from howfar.distill.lesson import Answers, Lesson
 from howfar.distill.mixture import Mixture, Source
 from howfar.distill.remember import FILE, Remembered
 from howfar.distill.run import RECIPE
@@ -16,6 +17,7 @@ from howfar.distill.teachers import Teacher
 from howfar.errors import OutputError, UsageError
 from howfar.models.card import Task
 from howfar.models.store import find_model
+from howfar.nets.checkpoint import load_checkpoint
 from howfar.nets.joint import joint
 from howfar.train.recipe import overridden
 
@@ -112,43 +114,94 @@ def test_a_full_disk_is_told_before_anything_is_written(lesson, tmp_path, monkey
     assert not (tmp_path / FILE).exists()
 
 
+def command(models, folder, *more):
+    """A short run whose frozen layers are NanoDet-Plus's and FastDepth's."""
+    photos = models.parent / "data" / "train" / "coco-train128" / "images"
+    return [
+        *("distill", "--data", "synthetic:indoor?count=4&size=96x72@0.5", "--cpu", "--imgsz", "96"),
+        *("--data", f"pictures:{photos}@0.5@indoor", "--views", "16", "--set", "batch=8"),
+        *("--set", "warmup_batches=1", "--set", "ema=0.9", "--out", str(folder)),
+        *("--start", str(models / "nanodet_plus_m_416.onnx"), "--start-depth", "fastdepth"),
+        *("--freeze-detector", "--freeze-grafted", "--remember", *more),
+    ]
+
+
 @pytest.mark.shared
 @pytest.mark.slow
-def test_the_verb_goes_on_with_the_views(shared_models, tmp_path, monkeypatch):
-    """Four steps; then more, without looking at anything again."""
+def test_a_run_that_was_stopped_goes_on_with_its_views(shared_models, tmp_path, monkeypatch):
+    """Of the frozen layers that it had, without looking at anything again."""
     from typer.testing import CliRunner
 
     monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
-    command = [
-        *("distill", "--data", "synthetic:indoor?count=6&size=96x72@1", "--cpu", "--imgsz", "96"),
-        *("--views", "16", "--set", "batch=8", "--set", "warmup_batches=1", "--size", "n"),
-        *("--freeze-detector", "--remember", "--out", str(tmp_path / "run")),
-    ]
-    runner = CliRunner()
-    first = runner.invoke(app, [*command, "--epochs", "2"], catch_exceptions=False)
-    assert first.exit_code == 0, first.output
-    assert json.loads((tmp_path / "run" / "views.json").read_text())["views"] == 16
-    steps = np.genfromtxt(tmp_path / "run" / "steps.csv", delimiter=",", names=True)
-    assert np.isfinite(steps["loss"]).all()
-    (tmp_path / "run" / "last.pt").unlink()
-    monkeypatch.setattr("howfar.distill.remember.Remembered._make", None)
-    again = runner.invoke(app, [*command, "--epochs", "3"], catch_exceptions=False)
+    monkeypatch.setattr("howfar.distill.run.GRAFTED", 6)
+    runner, folder = CliRunner(), tmp_path / "run"
+    words = command(shared_models, folder, "--epochs", "3")
+    runner.invoke(app, [*words, "--max-minutes", "0.0001"], catch_exceptions=False)
+    assert json.loads((folder / "views.json").read_text())["views"] == 16
+    before = load_checkpoint(folder / "last.pt")
+    monkeypatch.setattr(Remembered, "_make", None)
+    again = runner.invoke(app, [*words, "--resume"], catch_exceptions=False)
     assert again.exit_code == 0, again.output
+    after = load_checkpoint(folder / "last.pt")
+    assert after.training["state"]["epoch"] == 3
+    for name, value in before.weights.items():
+        frozen = not name.startswith("depth.") or ".rooms." in name
+        if frozen:
+            torch.testing.assert_close(after.weights[name], value, rtol=0, atol=0)
+    steps = np.genfromtxt(folder / "steps.csv", delimiter=",", names=True)
+    assert np.isfinite(steps["loss"]).all()
 
 
 @pytest.mark.shared
+def test_views_without_their_key_are_refused(lesson, tmp_path):
+    Remembered(lesson, student(), tmp_path)
+    (tmp_path / "views.json").unlink()
+    with pytest.raises(UsageError, match=r"views.json.*missing; delete the file"):
+        Remembered(lesson, student(), tmp_path)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("size", ["n", "s"])
+def test_a_missing_teacher_teaches_the_same(lesson, tmp_path, size):
+    net, alone = student(size).train(), replace(lesson, metric=None, relative=None)
+    kept = Remembered(alone, net, tmp_path)
+    rows = [kept.example(i, nothing, NOBODY) for i in range(10)]
+    batch = kept.stack([str(i) for i in range(10)], rows)
+    assert batch.metric.sum() == batch.relative.sum() == 0
+    assert batch.answers == Answers()
+    views = [
+        alone.example(i, lambda i: alone.scene(alone.data[i]), np.random.default_rng(i))
+        for i in range(10)
+    ]
+    seen = alone.stack([str(i) for i in range(10)], views)
+    assert seen.metric.sum() == seen.relative.sum() == 0
+
+
 @pytest.mark.parametrize(
-    ("flag", "said"),
-    [("--freeze-detector", "must not learn"), ("--freeze-grafted", "nothing was grafted")],
+    ("words", "said"),
+    [
+        ("--remember", "add --freeze-detector, add --freeze-grafted"),
+        ("--remember --size n", "must not change: add --freeze-detector$"),
+        ("--freeze-detector", "the detector has random weights; add --start"),
+        ("--freeze-grafted", "nothing was grafted"),
+        ("--freeze-grafted --size n", "size n have nothing of FastDepth's"),
+        ("--start nope.onnx", "start nope.onnx: there is no such file"),
+        (
+            "--remember --freeze-grafted --start-depth fastdepth --labels --set multi_scale=0.5",
+            "add --freeze-detector, leave out --labels, leave out --set multi_scale",
+        ),
+    ],
 )
-def test_what_learns_cannot_be_remembered(flag, said, shared_models, tmp_path, monkeypatch):
+def test_options_that_contradict_are_told_before_anything_is_fetched(
+    words, said, tmp_path, monkeypatch
+):
     from typer.testing import CliRunner
 
-    monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
-    command = [
-        *("distill", "--data", "synthetic:indoor?count=2&size=96x72@1", "--cpu", "--imgsz", "96"),
-        *("--remember", flag, "--out", str(tmp_path / "run")),
-    ]
+    monkeypatch.setenv("HOWFAR_MODELS", "")
+    monkeypatch.setenv("HOWFAR_OFFLINE", "1")
+    start = ["distill", "--data", "synthetic:indoor?count=2&size=96x72@1", "--imgsz", "96"]
     with pytest.raises(UsageError, match=said):
-        CliRunner().invoke(app, command, catch_exceptions=False)
-    assert not (tmp_path / "run" / FILE).exists()
+        CliRunner().invoke(
+            app, [*start, *words.split(), "--out", str(tmp_path)], catch_exceptions=False
+        )
+    assert not list(tmp_path.iterdir())

@@ -77,8 +77,9 @@ def distill(
         bool,
         typer.Option(
             "--remember",
-            help="Look at each view once and repeat what was seen: three to four times as many steps "
-            "in the same time; 1.2 MB a view on disk. Needs both --freeze options.",
+            help="Look at each view once and repeat what was seen: three to four times as many "
+            "steps in the same time; 1.2 MB a view on disk. Needs --freeze-detector, and "
+            "--freeze-grafted for sizes s and m.",
         ),
     ] = False,
     labels: Annotated[

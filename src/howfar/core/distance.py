@@ -6,11 +6,11 @@ lattice of at most 1,024 of them. Relative to the standard deviation of the dept
 error of that is .05 (rms; at most .16) for `median` and .03 (at most .08) for `central-mean` on 300
 boxes of pure noise (`benchmarks/distance.py`); on real surfaces it is smaller.
 
-Interval: `pixel-spread`, the 10th to the 90th percentile of the depths that were used, widened to
-hold the value (a mean can lie outside); of `center`, one pixel, it has no width. Where `foreground`
-draws its value towards the whole box, on soft depth, it draws the percentiles alike. The interval
-shows how much the depths inside the object differ. It is no error bar: a network that is wrong by
-a factor gives a narrow pixel-spread all the same.
+Interval, where the network gives no calibrated one: `pixel-spread`, the 10th to the 90th percentile
+of the depths that were used, widened to hold the value (a mean can lie outside); of `center`, one
+pixel, it has no width. Where `foreground` draws its value towards the whole box, on soft depth, it
+draws the percentiles alike. It shows how much the depths inside the object differ and is no error
+bar: a network that is wrong by a factor gives a narrow pixel-spread all the same.
 """
 
 from __future__ import annotations

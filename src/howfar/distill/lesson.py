@@ -82,7 +82,7 @@ class ViewBatch:
             layers said of them.
         log_depth, valid: (B, 1, S/4, S/4).
         priors: (N, 8): number of the view, then a row of `View.priors`.
-        metric: (B,) weight of the metric teacher; 0 where it is not asked.
+        metric: (B,) weight of the metric teacher; 0 where there is none, or it is not asked.
         wholes: (N, 3, S, S) float32, the pictures about which it is asked, one for each view with
             `metric` above 0.
         parts: (N, 4) the views in them, see `View.part`.
@@ -181,10 +181,10 @@ class Lesson:
             none = np.full((cells, cells), NO_LABEL, np.uint8)
             rows_of = [none if v.labels is None else v.labels for v in examples]
             labels = torch.from_numpy(np.stack(rows_of)).long()
-        asked = [v for v in examples if v.whole is not None and v.trust > 0]
+        asked = [v for v in examples if self.metric and v.whole is not None and v.trust > 0]
         trust = [v.trust if v in asked else 0.0 for v in examples]
         wholes = [v.whole for v in asked if v.whole is not None]
-        road = [float(v.kind is Kind.ROAD) for v in examples]
+        road = [float(v.kind is Kind.ROAD and self.relative is not None) for v in examples]
         return ViewBatch(
             images,
             depth.reshape(-1, 1, size, size),

@@ -70,6 +70,8 @@ class Remembered:
         path = folder / FILE
         rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         if rank == 0:
+            if path.exists() and not (folder / KEY).exists():
+                raise UsageError(f"{path}: {KEY}, which says of what, is missing; delete the file")
             _agree(folder / KEY, _key(lesson, student))
             if not path.exists():
                 _room(folder, count * self._dtype.itemsize)
@@ -81,7 +83,8 @@ class Remembered:
         for first in range(0, len(left), TOGETHER):
             self._make(student, left[first : first + TOGETHER])
             if told is not None and rank == 0:
-                told(min((first + TOGETHER) * world, count), count)
+                done = count - len(left) * world + (first + TOGETHER) * world
+                told(min(done, count), count)
         self._rows.flush()
         _wait()
 
@@ -158,18 +161,16 @@ class Remembered:
             row["priors"][: len(priors)], row["known_priors"] = priors, len(priors)
             row["metric_weight"] = float(batch.metric[place])
             row["relative_weight"] = float(batch.relative[place])
-            if answers.metric is not None and answers.metric_valid is not None:
-                if row["metric_weight"] > 0:
-                    of = next(metric)
-                    row["metric"] = answers.metric[of, 0].numpy()
-                    row["metric_valid"] = answers.metric_valid[of, 0].numpy()
-            else:
-                row["metric_weight"] = 0
-            if answers.relative is not None:
-                if row["relative_weight"] > 0:
-                    row["relative"] = answers.relative[next(relative), 0].numpy()
-            else:
-                row["relative_weight"] = 0
+            if row["metric_weight"] > 0:
+                if answers.metric is None or answers.metric_valid is None:
+                    raise TypeError("a view is asked about that nobody knows")
+                of = next(metric)
+                row["metric"] = answers.metric[of, 0].numpy()
+                row["metric_valid"] = answers.metric_valid[of, 0].numpy()
+            if row["relative_weight"] > 0:
+                if answers.relative is None:
+                    raise TypeError("a view is asked about that nobody knows")
+                row["relative"] = answers.relative[next(relative), 0].numpy()
             row["made"] = True
 
     def _seen(self, student: Joint, images: Tensor) -> Features:
@@ -248,8 +249,13 @@ def _key(lesson: Lesson, student: Joint) -> dict[str, Any]:
         "size": lesson.recipe.preprocess.width,
         "seed": lesson.recipe.seed,
         "frozen layers": weights.hexdigest(),
+        "findings": _digest([s.findings for s in lesson.data.sources]),
         "teachers": [teacher.sha256 if teacher else None for teacher in teachers],
     }
+
+
+def _digest(findings: Any) -> str:
+    return hashlib.sha256(repr(findings).encode()).hexdigest()
 
 
 def _agree(path: Path, key: dict[str, Any]) -> None:

@@ -30,8 +30,8 @@ from howfar.models.card import Task
 from howfar.models.classes import COCO80
 from howfar.models.store import LocalModel, find_model
 from howfar.nets.checkpoint import load_checkpoint, save_checkpoint
-from howfar.nets.joint import Joint
-from howfar.train.loop import BEST, Job, State, Tick, train
+from howfar.nets.joint import SIZES, Joint
+from howfar.train.loop import BEST, LAST, Job, State, Tick, train
 from howfar.train.recipe import Recipe, overridden
 from howfar.train.task import Task as TrainingTask
 
@@ -147,6 +147,7 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
     recipe = overridden(RECIPE, list(job.settings))
     if recipe.net != "joint":
         raise UsageError(f"net is {recipe.net!r}; distill teaches joint networks")
+    check(job, recipe)
     models = {name: find_model(name) for name in (job.detector, job.depth, job.relative) if name}
     mixture = Mixture(sources(job, models, told), job.views)
     labels = pixel_labels(mixture) if job.labels else ()
@@ -162,7 +163,7 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
         return Remembered(lesson, student_in(module), job.folder, _told("views", told))
 
     started = job.start if job.start is not None and job.start.suffix != ".onnx" else None
-    fresh = not (job.folder / "last.pt").exists()
+    fresh = not (job.folder / LAST).exists()
     state = train(
         Job(
             recipe,
@@ -185,6 +186,41 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
     return state
 
 
+def check(job: DistillJob, recipe: Recipe) -> None:
+    """Raise `UsageError` for options that contradict each other, before anything is fetched."""
+    size = str(recipe.net_options.get("size", "s"))
+    has_rooms = size in SIZES and SIZES[size][3]
+    goes_on = (job.folder / LAST).exists()
+    if job.start is not None and not job.start.is_file():
+        raise UsageError(f"start {job.start}: there is no such file")
+    if job.freeze and job.start is None and not goes_on:
+        raise UsageError(
+            "freeze-detector: the detector has random weights; add --start with NanoDet-Plus-m's "
+            "ONNX file (size s) or a checkpoint, or leave it out"
+        )
+    if job.freeze_grafted and not has_rooms:
+        raise UsageError(
+            f"freeze-grafted: students of size {size} have nothing of FastDepth's; leave it out, "
+            "or use --size s or m"
+        )
+    started = job.start is not None and job.start.suffix != ".onnx"
+    if job.freeze_grafted and job.start_depth is None and not started and not goes_on:
+        raise UsageError(
+            "freeze-grafted: nothing was grafted; add --start-depth fastdepth, or --start with a "
+            "checkpoint that has it"
+        )
+    learns = [
+        *(["add --freeze-detector"] if not job.freeze else []),
+        *(["add --freeze-grafted"] if has_rooms and not job.freeze_grafted else []),
+        *(["leave out --labels"] if job.labels else []),
+        *(["leave out --set multi_scale"] if recipe.multi_scale else []),
+    ]
+    if job.remember and learns:
+        raise UsageError(
+            f"remember: what is said of a view once must not change: {', '.join(learns)}"
+        )
+
+
 def calibrate(job: DistillJob, mixture: Mixture, told: Told | None) -> None:
     """Put calibrated intervals into the best checkpoint of a run."""
     best = job.folder / BEST
@@ -194,7 +230,8 @@ def calibrate(job: DistillJob, mixture: Mixture, told: Told | None) -> None:
     for number, (name, data) in enumerate(job.held.items()):
         if told is not None:
             told(f"intervals on {name}", number, len(job.held))
-        groups.append(measure_blocks(student, data, size))
+        exponent = checkpoint.card.focal_exponent
+        groups.append(measure_blocks(student, data, size, exponent))
     save_checkpoint(best, finish(checkpoint, mixture, groups))
 
 
@@ -208,7 +245,7 @@ def _prepared(
 ) -> Lesson:
     """The lesson, with the student at its start."""
     module = student_in(module)
-    fresh = not (job.folder / "last.pt").exists()
+    fresh = not (job.folder / LAST).exists()
     if fresh and job.start is not None and job.start.suffix == ".onnx":
         module.start_from_nanodet(job.start)
     if fresh and job.start_depth is not None:
@@ -225,23 +262,10 @@ def _prepared(
     if job.freeze:
         for part in module.detector:
             part.requires_grad_(False)
-    rooms = module.depth.rooms
-    if job.freeze_grafted:
-        if rooms is None:
-            raise UsageError("freeze-grafted: students of this size have nothing of FastDepth's")
-        if fresh and job.start_depth is None and (job.start is None or job.start.suffix == ".onnx"):
-            raise UsageError(
-                "freeze-grafted: nothing was grafted; add --start-depth fastdepth, or --start with "
-                "a checkpoint that has it"
-            )
-        rooms.requires_grad_(False)
-    if job.remember and (
-        labels or not job.freeze or (rooms is not None and not job.freeze_grafted)
-    ):
-        raise UsageError(
-            "remember: what is said of a view once must not learn: add --freeze-detector and "
-            "--freeze-grafted, and leave out --labels"
-        )
+    if not fresh:  # what is frozen is looked at before training restores it
+        module.load_state_dict(load_checkpoint(job.folder / LAST).training["model"])
+    if job.freeze_grafted and module.depth.rooms is not None:
+        module.depth.rooms.requires_grad_(False)
     return Lesson(
         recipe,
         mixture,
