@@ -21,7 +21,10 @@ ModelOption = Annotated[
 ]
 ImgszOption = Annotated[
     str | None,
-    typer.Option(help="Input size of the detector: 640 or 384x640.", rich_help_panel=NETWORKS),
+    typer.Option(
+        help="Input size of the detector, 640 or 384x640; of files that allow more than one.",
+        rich_help_panel=NETWORKS,
+    ),
 ]
 ThreadsOption = Annotated[
     int | None, typer.Option(help="CPU threads; all unless given.", rich_help_panel=NETWORKS)

@@ -143,7 +143,8 @@ class Network:
             if graph is not None and (not fixed or graph != wanted):
                 raise CardError(
                     f"{self.card.name}: the network's input {name} is {graph}, fixed; its card or "
-                    f"--imgsz asks for {wanted if fixed else 'any'}"
+                    f"--imgsz asks for {wanted if fixed else 'any'}; leave --imgsz out, or name a "
+                    "--detector whose file allows other sizes"
                 )
 
     def use(self, role: str) -> ModelUse:
