@@ -157,7 +157,7 @@ def test_imgsz_of_a_fixed_graph(tmp_path):
     weights = {32: patch_weights(np.random.default_rng(4), 6, 32)}
     path = yolov8_network(tmp_path / "net.onnx", weights, (64, 64), ultralytics(("cup", "dog")))
     assert howfar.load(path, None, runtime="onnx", imgsz=64).detector.card.preprocess.width == 64
-    with pytest.raises(CardError, match=r"^net: .* width is 64, fixed; .* --imgsz asks for 96$"):
+    with pytest.raises(CardError, match=r"^net: .* width is 64, fixed; .* --imgsz asks for 96"):
         howfar.load(path, None, runtime="onnx", imgsz=96)
 
 
