@@ -80,7 +80,7 @@ def test_novelty_is_one_for_the_last_percent():
 
 
 def test_blocks_are_measured_as_the_network_will_be_used(walls):
-    """With half of the focal length's logarithm: the told depth moves by the other half."""
+    """With half of the focal length's logarithm: the truth moves by the other half."""
     student = joint("n").eval()
     whole, half = (measure_blocks(student, walls, 64, power) for power in (1.0, 0.5))
     lens = np.log(50 / (CANONICAL_FOCAL * 64))

@@ -42,6 +42,11 @@ def test_canonical_depth_shrinks_with_the_width(share):
         torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4) > 0, torch.tensor([[0.0, 0.0, share, 1.0]])
     )
     assert found.exp().mean().item() == pytest.approx(share)
+    half, _ = part_of(
+        *(torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4) > 0),
+        *(torch.tensor([[0.0, 0.0, share, 1.0]]), 0.5),
+    )
+    assert half.exp().mean().item() == pytest.approx(share**0.5)
 
 
 def test_who_answers_is_taught_where_it_is_known():

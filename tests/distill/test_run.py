@@ -36,7 +36,7 @@ def test_a_student_learns_from_three_teachers(shared_data, shared_models, tmp_pa
         *("--data", "synthetic:indoor?count=3&size=96x72@0.3", "--out", str(tmp_path / "run")),
         *("--start", str(shared_models / "nanodet_plus_m_416.onnx"), "--set", "warmup_batches=2"),
         *("--val", "rooms=synthetic:indoor?count=2&seed=9&size=96x72", "--set", "batch=8"),
-        *("--start-depth", "fastdepth"),
+        *("--start-depth", "fastdepth", "--focal-exponent", "0.5"),
         *("--labels", "--calibrate", "rooms=synthetic:indoor?count=4&seed=5&size=96x72"),
     ]
     runner = CliRunner()
@@ -56,5 +56,10 @@ def test_a_student_learns_from_three_teachers(shared_data, shared_models, tmp_pa
     assert record["join"] == "joint"
     assert record["depth"]["kind"] == "metric"
     assert record["domain"] in ("familiar", "unfamiliar")
-    assert load_checkpoint(best).card.interval_level == 0.8
+    card = load_checkpoint(best).card
+    assert card.interval_level == 0.8
+    assert card.focal_exponent == 0.5
     assert sum(record["semantics"].values()) == pytest.approx(1)
+    other = [part if part != "0.5" else "0.9" for part in command]
+    with pytest.raises(UsageError, match=r"was taught with 0\.5"):
+        runner.invoke(app, [*other, "--epochs", "1", "--resume"], catch_exceptions=False)

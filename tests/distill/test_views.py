@@ -24,6 +24,8 @@ def test_canonical_depth_is_that_of_the_canonical_camera():
     np.testing.assert_allclose(np.exp(logs), 4.0, rtol=1e-5)
     logs, _ = canonical(scene(4.0, focal=2 * CANONICAL_FOCAL * 640), 16)
     np.testing.assert_allclose(np.exp(logs), 2.0, rtol=1e-5)  # a tele lens: looks nearer
+    logs, _ = canonical(scene(4.0, focal=2 * CANONICAL_FOCAL * 640), 16, exponent=0.5)
+    np.testing.assert_allclose(np.exp(logs), 4 / 2**0.5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -86,6 +88,26 @@ def test_a_whole_person_tells_its_distance_whatever_the_lens():
     assert low < wanted < high
     assert (low + high) / 2 == pytest.approx(wanted, abs=1e-3)
     assert weight == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_law_of_the_lens_holds_for_truth_and_sizes(seed):
+    """A view magnified m times looks m^exponent times nearer."""
+    image = RNG(0).integers(0, 255, (480, 640, 3), np.uint8)
+    finding = Finding(Kind.OTHER, ((0.4, 0.4, 0.5, 0.6),), (0,), (0.9,), 0.0)
+    whole, half = (
+        make_view(Scene(image=image), finding, COCO80, 64, RNG(seed), exponent=power)
+        for power in (1.0, 0.5)
+    )
+    plain = make_view(Scene(image=image), finding, COCO80, 64, RNG(0), plain=True)
+    seen = [view.priors[:, 5:7].mean() for view in (whole, half, plain) if len(view.priors)]
+    if len(seen) == 3:
+        assert seen[1] - seen[2] == pytest.approx(0.5 * (seen[0] - seen[2]), abs=1e-4)
+    first, second = (
+        make_view(scene(), None, (), 64, RNG(seed), exponent=power) for power in (1.0, 0.5)
+    )
+    shown = [view.log_depth[view.valid].mean() - np.log(4.0) for view in (first, second)]
+    assert shown[1] == pytest.approx(0.5 * shown[0], abs=1e-4)
 
 
 def test_cut_off_people_tell_nothing():

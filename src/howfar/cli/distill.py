@@ -82,6 +82,15 @@ def distill(
             "--freeze-grafted for sizes s and m.",
         ),
     ] = False,
+    focal_exponent: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Power of the focal length by which depth is scaled: 1 as for a pinhole; less for "
+            "small students, which expect usual sizes whatever the lens (howfar-s: 0.5).",
+        ),
+    ] = 1.0,
     labels: Annotated[
         bool,
         typer.Option("--labels", help="Also learn the labels of pixels that your data hold."),
@@ -146,6 +155,7 @@ def distill(
         freeze=freeze_detector,
         freeze_grafted=freeze_grafted,
         remember=remember,
+        focal_exponent=focal_exponent,
         labels=labels,
         settings=[*changes, *(settings or [])],
         views=views,

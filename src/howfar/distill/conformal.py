@@ -22,7 +22,7 @@ from howfar.data.scene import Scene
 from howfar.distill.views import make_view
 from howfar.errors import UsageError
 from howfar.metrics.blocks import block_medians
-from howfar.nets.joint import CANONICAL_FOCAL, Joint
+from howfar.nets.joint import Joint
 
 DIGITS = 3
 """Of scales and factors, so that a card can be read."""
@@ -52,13 +52,13 @@ def measure_blocks(student: Joint, data: Dataset, size: int, exponent: float = 1
         student: to be measured.
         data: the pictures.
         size: of the student's input.
-        exponent: `ModelCard.focal_exponent` with which it will be used.
+        exponent: its `ModelCard.focal_exponent`.
 
     Raises `UsageError` where no block has a known depth.
     """
     rows = []
-    for u, s, truth, valid, lens in _seen(student, data, size):
-        rows.append(block_medians(valid, u - np.float32((1 - exponent) * lens), s, truth))
+    for u, s, truth, valid in _seen(student, data, size, exponent):
+        rows.append(block_medians(valid, u, s, truth))
     u, s, truth = np.concatenate([np.zeros((0, 3)), *rows]).astype(np.float32).T
     if not len(u):
         raise UsageError(f"{data.name}: no depth to calibrate by; it needs depth and cameras")
@@ -77,23 +77,20 @@ def pooled(groups: Sequence[Blocks]) -> Blocks:
 
 
 def _seen(
-    student: Joint, data: Dataset, size: int
-) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, BoolArray, float]]:
-    """Log depth, log error scale, truth, its mask, and logarithm of the focal length in canonical
-    ones, of each picture."""
+    student: Joint, data: Dataset, size: int, exponent: float
+) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, BoolArray]]:
+    """Log depth, log error scale, truth and its mask of each picture."""
     from howfar.distill.lesson import normalised
 
     rng = np.random.default_rng(0)
     student.eval()
     for sample in data:
         scene = Scene.from_sample(sample, data.class_names)
-        view = make_view(scene, None, (), size, rng, plain=True)
+        view = make_view(scene, None, (), size, rng, plain=True, exponent=exponent)
         with torch.inference_mode():
             found = student(normalised(np.stack([view.image])))
         u, s = found["log_depth"][0, 0].numpy(), found["log_error"][0, 0].numpy()
-        width, camera = sample.image.width, sample.camera
-        lens = 0.0 if camera is None else float(np.log(camera.fx / (CANONICAL_FOCAL * width)))
-        yield u, s, view.log_depth, view.valid, lens
+        yield u, s, view.log_depth, view.valid
 
 
 def conformal_factors(

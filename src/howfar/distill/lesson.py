@@ -131,6 +131,7 @@ class Lesson:
         weights: of the parts of the loss.
         labels: names of the pixel classes that a student with a semantic head learns from truth.
         judges: data by which checkpoints are chosen: name -> data with depth or boxes.
+        exponent: `ModelCard.focal_exponent` of the student.
         card: of the student.
     """
 
@@ -142,9 +143,10 @@ class Lesson:
     weights: Weights = field(default_factory=Weights)
     labels: tuple[str, ...] = ()
     judges: Mapping[str, Dataset] = field(default_factory=dict)
+    exponent: float = 1.0
 
     def __post_init__(self) -> None:
-        card = joint_card(self.recipe.name, self.recipe.preprocess)
+        card = joint_card(self.recipe.name, self.recipe.preprocess, self.exponent)
         self.card = replace(card, labels=self.labels)
         if self.relative is not None and self.relative.card.depth_kind is DepthKind.METRIC:
             raise UsageError(f"{self.relative.card.name}: is metric; give it as --depth")
@@ -163,7 +165,8 @@ class Lesson:
     def example(self, index: int, draw: Draw, rng: np.random.Generator) -> View:
         """A random view of picture `index` of the mixture."""
         finding = self.data.finding(index)
-        return make_view(draw(index), finding, COCO80, self.recipe.preprocess.width, rng)
+        size = self.recipe.preprocess.width
+        return make_view(draw(index), finding, COCO80, size, rng, exponent=self.exponent)
 
     def stack(self, ids: Sequence[str], examples: Sequence[View]) -> ViewBatch:
         """A batch of views."""
@@ -236,7 +239,7 @@ class Lesson:
         found = Answers()
         if self.metric is not None and bool((batch.metric > 0).any()):
             target, valid = self.metric.log_depth(views_of(batch.wholes), size)
-            target, valid = part_of(target, valid, batch.parts)
+            target, valid = part_of(target, valid, batch.parts, self.exponent)
             found = found._replace(metric=target, metric_valid=valid)
         road = batch.relative > 0
         if self.relative is not None and bool(road.any()):
@@ -302,7 +305,9 @@ def share_loss(logit: Tensor, batch: ViewBatch) -> Tensor:
     return (inside * (batch.metric > 0) + road * (batch.relative > 0)).mean()
 
 
-def part_of(log_depth: Tensor, valid: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
+def part_of(
+    log_depth: Tensor, valid: Tensor, parts: Tensor, exponent: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Canonical log depth (B, 1, S, S) of parts of views, enlarged to S, and where it is known.
 
     What a part shows is as far as before, but its focal length is fewer of its widths: canonical
@@ -311,6 +316,7 @@ def part_of(log_depth: Tensor, valid: Tensor, parts: Tensor) -> tuple[Tensor, Te
     Args:
         log_depth, valid: of the whole views.
         parts: (B, 4) x1, y1, x2, y2, 0..1.
+        exponent: `ModelCard.focal_exponent` of the student.
     """
     x1, y1, x2, y2 = parts.T
     zero = torch.zeros_like(x1)
@@ -320,7 +326,8 @@ def part_of(log_depth: Tensor, valid: Tensor, parts: Tensor) -> tuple[Tensor, Te
     )
     both = torch.cat([log_depth, valid.to(log_depth)], 1)
     cut = functional.grid_sample(both, places, padding_mode="border", align_corners=False)
-    return cut[:, :1] + (x2 - x1).log()[:, None, None, None], cut[:, 1:] > 0.99
+    nearer = exponent * (x2 - x1).log()[:, None, None, None]
+    return cut[:, :1] + nearer, cut[:, 1:] > 0.99
 
 
 def normalised(views: npt.NDArray[np.uint8]) -> Tensor:
@@ -336,8 +343,8 @@ def views_of(images: Tensor) -> Tensor:
     return ((images * std + mean) / 255).flip(1).clamp(0, 1)
 
 
-def joint_card(name: str, preprocess: Preprocess) -> ModelCard:
-    """The card of a joint network."""
+def joint_card(name: str, preprocess: Preprocess, exponent: float = 1.0) -> ModelCard:
+    """The card of a joint network; `exponent`: its `focal_exponent`."""
     return ModelCard(
         name=name,
         decoder=Decoder.JOINT,
@@ -346,6 +353,7 @@ def joint_card(name: str, preprocess: Preprocess) -> ModelCard:
         depth_kind=DepthKind.METRIC,
         depth_log=True,
         focal_px=CANONICAL_FOCAL * preprocess.width,
+        focal_exponent=exponent,
         licence="Apache-2.0",
         origin="howfar distill",
     )

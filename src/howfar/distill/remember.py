@@ -248,6 +248,7 @@ def _key(lesson: Lesson, student: Joint) -> dict[str, Any]:
         "views": len(lesson.data),
         "size": lesson.recipe.preprocess.width,
         "seed": lesson.recipe.seed,
+        "focal exponent": lesson.exponent,
         "frozen layers": weights.hexdigest(),
         "findings": _digest([s.findings for s in lesson.data.sources]),
         "teachers": [teacher.sha256 if teacher else None for teacher in teachers],

@@ -98,6 +98,8 @@ class DistillJob:
         views: of an epoch.
         judges: data by which the best weights are chosen, by name.
         weights: of the parts of the loss.
+        focal_exponent: power of the focal length by which the student's depth is scaled, 0..1, see
+            `ModelCard.focal_exponent`; it learns by the same law.
         labels: the student gets a semantic head and learns the pixel labels of the first source
             that holds any.
         held: pictures with depth and cameras, held back from training, by which the intervals are
@@ -120,6 +122,7 @@ class DistillJob:
     views: int = 6000
     judges: Mapping[str, Dataset] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
+    focal_exponent: float = 1.0
     labels: bool = False
     held: Mapping[str, Dataset] = field(default_factory=dict)
     surveys: Path | None = None
@@ -263,7 +266,13 @@ def _prepared(
         for part in module.detector:
             part.requires_grad_(False)
     if not fresh:  # what is frozen is looked at before training restores it
-        module.load_state_dict(load_checkpoint(job.folder / LAST).training["model"])
+        last = load_checkpoint(job.folder / LAST)
+        if last.card.focal_exponent != job.focal_exponent:
+            raise UsageError(
+                f"focal-exponent is {job.focal_exponent}; {job.folder / LAST} was taught with "
+                f"{last.card.focal_exponent}; give that, or another --out"
+            )
+        module.load_state_dict(last.training["model"])
     if job.freeze_grafted and module.depth.rooms is not None:
         module.depth.rooms.requires_grad_(False)
     return Lesson(
@@ -275,6 +284,7 @@ def _prepared(
         job.weights,
         labels,
         job.judges,
+        job.focal_exponent,
     )
 
 

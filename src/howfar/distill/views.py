@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howfar.core.boxes import FloatArray
+from howfar.core.camera import Camera
 from howfar.core.depth import BoolArray
 from howfar.core.resize import resize
 from howfar.core.sizes import size_distances
@@ -77,6 +78,7 @@ def make_view(
     size: int,
     rng: np.random.Generator,
     plain: bool = False,
+    exponent: float = 1.0,
 ) -> View:
     """A random view of a scene.
 
@@ -87,6 +89,7 @@ def make_view(
         size: side S in pixels.
         rng: of all that is random.
         plain: the whole picture, unchanged but for its size.
+        exponent: `ModelCard.focal_exponent` of the student.
     """
     known = scene.camera is not None
     if not known:
@@ -106,8 +109,8 @@ def make_view(
         seed = int(rng.integers(2**32))
         scene = _recoloured(scene, np.random.default_rng(seed))
         uncut = uncut and _recoloured(uncut, np.random.default_rng(seed))
-    log_depth, valid = canonical(scene, size // STRIDE)
-    priors = _priors(scene, classes) if kind in (Kind.ROAD, Kind.OTHER) else _no_priors()
+    log_depth, valid = canonical(scene, size // STRIDE, exponent)
+    priors = _priors(scene, classes, exponent) if kind in (Kind.ROAD, Kind.OTHER) else _no_priors()
     trust = finding.trust if finding else 0.0
     labels = scene.semantics
     if labels is not None:
@@ -151,17 +154,17 @@ def _recoloured(scene: Scene, rng: np.random.Generator) -> Scene:
     return scene
 
 
-def canonical(scene: Scene, size: int) -> tuple[FloatArray, BoolArray]:
+def canonical(scene: Scene, size: int, exponent: float = 1.0) -> tuple[FloatArray, BoolArray]:
     """(size, size) logarithm of canonical depth of a scene with a camera, and where it is known.
 
     Dense truth is taken at the middle of each cell; of lidar, whose points are few, the mean of all
-    points in it.
+    points in it. The focal length counts with the power `exponent`, see `ModelCard`.
     """
     if scene.depth is None or scene.camera is None:
         return np.zeros((size, size), np.float32), np.zeros((size, size), bool)
     known = np.isfinite(scene.depth) & (scene.depth > 0)
     logs = np.log(np.where(known, scene.depth, 1)).astype(np.float32)
-    shift = np.float32(np.log(CANONICAL_FOCAL * scene.width / scene.camera.fx))
+    shift = np.float32(exponent * _nearer(scene.camera, scene.width))
     if known.mean() >= SPARSE:
         valid = resize(known.astype(np.uint8), size, size, "nearest") > 0
         return (resize(logs, size, size, "nearest") + shift) * valid, valid
@@ -178,7 +181,12 @@ def _no_priors() -> FloatArray:
     return np.zeros((0, 7), np.float32)
 
 
-def _priors(scene: Scene, classes: Sequence[str]) -> FloatArray:
+def _nearer(camera: Camera, width: int) -> float:
+    """Logarithm of the canonical camera's focal length over this one's."""
+    return float(np.log(CANONICAL_FOCAL * width / camera.fx))
+
+
+def _priors(scene: Scene, classes: Sequence[str], exponent: float) -> FloatArray:
     """What typical sizes say of the depth of whole people and vehicles in the view."""
     camera = scene.camera
     if camera is None or not len(scene.boxes):
@@ -188,8 +196,7 @@ def _priors(scene: Scene, classes: Sequence[str]) -> FloatArray:
     wanted = np.array([label in PRIOR_SIZES for label in labels]) & np.isfinite(prior.depth)
     if not wanted.any():
         return _no_priors()
-    shift = np.log(CANONICAL_FOCAL * scene.width / camera.fx)
-    middle = np.log(prior.depth[wanted]) + shift
+    middle = np.log(prior.depth[wanted]) + exponent * _nearer(camera, scene.width)
     slack = PRIOR_SLACK + prior.spread[wanted]
     boxes = scene.boxes[wanted] / STRIDE
     columns = (middle - slack, middle + slack, np.ones(len(middle)))
