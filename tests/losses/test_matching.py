@@ -70,13 +70,35 @@ def test_a_shift_has_no_gradient_error_but_a_missing_edge_has():
     assert log_gradient(torch.zeros_like(target), target, valid, ONE).item() > 0.05
 
 
-def test_relative_depth_knows_no_scale_and_shift():
+def test_relative_depth_knows_no_scale():
     inverse = torch.rand(2, 1, 8, 8) + 0.1
-    log_depth = -(3 * inverse + 0.2).log()
+    log_depth = -(3 * inverse).log()
     weight = torch.ones(2)
     assert relative_depth(log_depth, inverse, weight).item() == pytest.approx(0, abs=1e-4)
     assert relative_depth(log_depth.flip(3), inverse, weight).item() > 0.2
     assert relative_depth(log_depth.flip(3), inverse, 0 * weight).item() == 0
+
+
+def test_relative_depth_sees_what_is_far():
+    """Three of eight rows twice as far as the teacher says: no less wrong in the distance."""
+    inverse = torch.linspace(0.1, 1, 64).reshape(1, 1, 8, 8)
+    far, near = (-inverse.log() for _ in range(2))
+    far[:, :, 1:4] += 0.7
+    near[:, :, 4:7] += 0.7
+    errors = [relative_depth(u, inverse, torch.ones(1)).item() for u in (far, near)]
+    assert errors[0] == pytest.approx(errors[1], rel=0.2)
+    assert errors[0] > 0.1
+
+
+def test_relative_depth_survives_a_sky_without_disparity():
+    inverse = torch.zeros(1, 1, 8, 8)
+    inverse[:, :, 4:] = 1
+    log_depth = torch.zeros(1, 1, 8, 8, requires_grad=True)
+    loss = relative_depth(log_depth, inverse, torch.ones(1))
+    loss.backward()
+    assert loss.isfinite()
+    assert log_depth.grad is not None
+    assert log_depth.grad.isfinite().all()
 
 
 def test_matching_is_least_at_the_teacher():

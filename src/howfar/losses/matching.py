@@ -12,6 +12,11 @@ from torch.nn import functional
 
 from howfar.losses.masked import full_precision
 
+FARTHEST = 0.01
+"""Least inverse depth of a relative teacher that counts, as a share of the picture's largest."""
+EDGES = 0.5
+"""Weight of gradients in `relative_depth`."""
+
 
 def laplace_nll(
     log_depth: Tensor, log_error: Tensor, target: Tensor, valid: Tensor, weight: Tensor
@@ -53,26 +58,27 @@ def log_gradient(log_depth: Tensor, target: Tensor, valid: Tensor, weight: Tenso
 
 
 def relative_depth(log_depth: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
-    """How far canonical inverse depth is from a teacher's, up to scale and shift.
+    """How far log depth is from a teacher's whose scale is unknown.
 
-    Both are brought to median 0 and mean absolute deviation 1 over the picture (MiDaS, arXiv
-    1907.01341, eq. 7); the mean absolute difference without its largest fifth.
+    The median difference is the scale. The mean absolute difference without its largest fifth (sky,
+    what the teacher does not know), and that of the gradients (`log_gradient`). Differences of
+    inverse depth, up to scale and shift (MiDaS, arXiv 1907.01341), hardly see what is far: half and
+    a third of a disparity are close, twice and three times the distance are not.
 
     Args:
         log_depth: (B, 1, H, W) of the student.
-        inverse: (B, 1, H, W) inverse depth of the teacher.
+        inverse: (B, 1, H, W) inverse depth of the teacher, in no unit.
         weight: (B,) of each picture; 0 leaves it out.
     """
-    student = _standard((-full_precision(log_depth)).exp().flatten(1))
-    teacher = _standard(full_precision(inverse).flatten(1))
-    gaps = (student - teacher).abs().sort(1).values
+    inverse = full_precision(inverse)
+    least = FARTHEST * inverse.flatten(1).amax(1)[:, None, None, None]
+    target = -torch.maximum(inverse, least.clamp(min=1e-6)).log()
+    gaps = (full_precision(log_depth) - target).flatten(1)
+    gaps = (gaps - gaps.detach().median(1, keepdim=True).values).abs().sort(1).values
     kept = gaps[:, : int(0.8 * gaps.shape[1])].mean(1)
-    return (kept * weight).sum() / (weight > 0).sum().clamp(min=1)
-
-
-def _standard(values: Tensor) -> Tensor:
-    centred = values - values.median(1, keepdim=True).values
-    return centred / centred.abs().mean(1, keepdim=True).clamp(min=1e-4)
+    loss = (kept * weight).sum() / (weight > 0).sum().clamp(min=1)
+    edges = log_gradient(log_depth, target, torch.ones_like(target).bool(), weight)
+    return loss + EDGES * edges
 
 
 def score_matching(logits: Tensor, wanted: Tensor) -> Tensor:
