@@ -1,13 +1,12 @@
 """Does one network for boxes and depth beat two of the same total size?
 
-    python benchmarks/sharing.py --pictures FOLDER --survey FILE
+    python benchmarks/sharing.py --seeds 0 1 2 --json sharing.json   # trains: nine runs
+    python benchmarks/sharing.py --table sharing.json                # what docs/sharing.md shows
 
-Random weights, the same views, batches, optimiser and number of steps for all; only what is learned
-and the widths differ: `joint` learns both; `boxes` and `depth` are narrower, learn one each, and
-together have as many parameters as `joint`. FOLDER: pictures; FILE: their survey, as `howfar
-distill` leaves it in its run. Teachers: NanoDet-Plus-m for every cell's scores and boxes, FastDepth
-for depth of indoor pictures in which it does not contradict itself. Both are asked about each view
-once. Pictures of the test are never trained on.
+Random weights, the same rendered rooms and streets, views, batches, optimiser and number of steps
+for all; only what is learned and the widths differ: `joint` learns both; `boxes` and `depth` are
+narrower, learn one each, and together have as many parameters as `joint`. True boxes and depth
+teach, so that no teacher's habits favour either. The scenes of the test are others.
 """
 
 from __future__ import annotations
@@ -15,70 +14,130 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import timing  # noqa: F401  sets HOWFAR_MODELS
 import torch
-from timing import SHARED  # sets HOWFAR_MODELS
 from torch import Tensor
 
+from howfar.data import augment
+from howfar.data.address import open_dataset
+from howfar.data.geometry import crop, resize_scene
 from howfar.data.scene import Scene
-from howfar.distill.lesson import normalised, views_of
-from howfar.distill.teachers import Teacher
-from howfar.distill.views import STRIDE, make_view
+from howfar.data.synthetic.classes import LABELS
+from howfar.distill.lesson import joint_card, normalised
+from howfar.distill.run import RECIPE
+from howfar.distill.views import STRIDE, canonical
 from howfar.losses import matching
-from howfar.media import read_image
-from howfar.models.card import Task
-from howfar.models.classes import COCO80
-from howfar.models.store import find_model
 from howfar.nets import joint as nets
-from howfar.nets.nanodet import BINS
+from howfar.nets.nanodet import BINS, STRIDES
+from howfar.train.detection import validate_detector
+from howfar.train.validate import validate
 
-SIZE, BATCH, LR = 128, 16, 2e-3
+SIZE, BATCH, LR = 96, 16, 2e-3
 WIDTHS = {
-    "joint": nets.SIZES["n"],
-    "boxes": ((44, 88, 176), 56, (8, 8, 8), False),
-    "depth": ((40, 80, 160), 48, (26, 52, 78), False),
+    "joint": ((40, 80, 160), 48, (24, 48, 72), False),
+    "boxes": ((36, 72, 144), 44, (8, 8, 8), False),
+    "depth": ((28, 56, 112), 36, (20, 40, 60), False),
 }
-CONFIDENT = 0.4
-COUNT = len(COCO80)
+WORLD = "synthetic:mixed?size=160x120"
+TRAINING, TEST = "count=1200&seed=31000000", "count=240&seed=32000000"
+VIEWS = 4
+"""Of each scene; the first is the whole picture."""
+NEAREST, REACH = 4.0, 1.5
+"""A box is learned by the cells of the finest level on which no side is farther from its middle
+than `NEAREST` steps, and by those within `REACH` steps of its middle."""
+COUNT = len(LABELS)
 
 
 @dataclass(frozen=True, eq=False)
 class Taught:
-    """Views and what the teachers say of them."""
+    """Views and their truth: rows as `howfar.nets.nanodet` gives them."""
 
     images: Tensor
     rows: Tensor
     log_depth: Tensor
     valid: Tensor
 
-    def __getitem__(self, picks: np.ndarray | slice) -> Taught:
+    def __getitem__(self, picks: np.ndarray) -> Taught:
         return Taught(*(part[picks].float() for part in vars(self).values()))
 
 
-def taught(paths: list[Path], each: int, seed: int) -> Taught:
-    """`each` views of every picture; the first is the whole picture."""
-    boxes = Teacher(find_model("nanodet-plus-m"), Task.DETECT, SIZE)
-    depth = Teacher(find_model("fastdepth"), Task.DEPTH)
-    rng = np.random.default_rng(seed)
-    parts: list[tuple[Tensor, ...]] = []
-    for path in paths:
-        scene = Scene(image=read_image(path).pixels)
-        views = [make_view(scene, None, (), SIZE, rng, plain=i == 0).image for i in range(each)]
-        images = normalised(np.stack(views))
-        log_depth, valid = depth.log_depth(views_of(images), SIZE // STRIDE)
-        rows = boxes(views_of(images))
-        parts.append((images.half(), rows.half(), log_depth.half(), valid))
-    return Taught(*(torch.cat(column) for column in zip(*parts, strict=True)))
+def views() -> Taught:
+    """The training views."""
+    rng = np.random.default_rng(0)
+    parts: list[list[np.ndarray]] = []
+    for sample in open_dataset(f"{WORLD}&{TRAINING}"):
+        whole = Scene.from_sample(sample, LABELS)
+        for number in range(VIEWS):
+            scene = whole if number == 0 else varied(whole, rng)
+            scene = resize_scene(scene, SIZE, SIZE)
+            log_depth, valid = canonical(scene, SIZE // STRIDE)
+            parts.append([scene.image, rows_of(scene), log_depth[None], valid[None]])
+    images, rows, log_depth, valid = (np.stack(column) for column in zip(*parts, strict=True))
+    return Taught(
+        normalised(images).half(),
+        torch.from_numpy(rows).half(),
+        *(torch.from_numpy(part) for part in (log_depth, valid)),
+    )
+
+
+def varied(scene: Scene, rng: np.random.Generator) -> Scene:
+    """A part of a scene, perhaps mirrored, in other colours."""
+    scene = augment.random_flip(scene, rng)
+    share = rng.uniform(0.6, 1)
+    wide, high = int(scene.width * share), int(scene.height * share)
+    x, y = rng.integers(scene.width - wide + 1), rng.integers(scene.height - high + 1)
+    return augment.random_colors(crop(scene, int(x), int(y), wide, high), rng)
+
+
+def rows_of(scene: Scene) -> np.ndarray:
+    """(P, COUNT + 4 BINS) true scores and, as logits, distributions of the sides' distances."""
+    cells, steps = [], []
+    for stride in STRIDES:
+        side = -(-SIZE // stride)
+        y, x = np.mgrid[:side, :side] * stride
+        cells.append(np.column_stack([x.ravel(), y.ravel()]))
+        steps.append(np.full(side * side, stride))
+    at, step = np.concatenate(cells).astype(np.float32), np.concatenate(steps)
+    rows = np.zeros((len(at), COUNT + 4 * BINS), np.float32)
+    areas = (scene.boxes[:, 2:] - scene.boxes[:, :2]).prod(1)
+    for number in np.argsort(-areas):  # small boxes win
+        box = scene.boxes[number]
+        middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() / 2
+        fitting = [stride for stride in STRIDES if half <= NEAREST * stride]
+        stride = fitting[0] if fitting else STRIDES[-1]
+        near = np.abs(at - middle).max(1) <= REACH * stride
+        inside = ((at >= box[:2]) & (at < box[2:])).all(1)
+        mine = near & (step == stride) & inside
+        if not mine.any():  # between cells: the nearest
+            far = np.where(step == stride, np.abs(at - middle).max(1), np.inf)
+            mine = far == far.min()
+        rows[mine] = 0
+        rows[mine, scene.labels[number]] = 1
+        sides = np.concatenate([at[mine] - box[:2], box[2:] - at[mine]], 1) / stride
+        rows[mine, COUNT:] = two_hot(sides.clip(0, BINS - 1.001)).reshape(mine.sum(), -1)
+    return rows
+
+
+def two_hot(values: np.ndarray) -> np.ndarray:
+    """(N, 4) places among the bins to (N, 4, BINS) logits of a distribution with that mean."""
+    low = np.floor(values).astype(int)
+    share = values - low
+    found = np.full((*values.shape, BINS), 1e-4, np.float32)
+    np.put_along_axis(found, low[..., None], (1 - share)[..., None] + 1e-4, 2)
+    np.put_along_axis(found, low[..., None] + 1, share[..., None] + 1e-4, 2)
+    return np.log(found)
 
 
 def build(kind: str, seed: int) -> nets.Joint:
     """The network of a kind with random weights."""
     torch.manual_seed(seed)
     nets.SIZES[kind] = WIDTHS[kind]
-    return nets.joint(kind)
+    return nets.joint(kind, classes=COUNT)
 
 
 def parameters(net: nets.Joint, kind: str) -> int:
@@ -95,7 +154,7 @@ def loss_of(kind: str, found: dict[str, Tensor], truth: Taught) -> Tensor:
     if kind != "depth":
         rows, scores = found["detections"], truth.rows[..., :COUNT]
         loss = loss + matching.score_matching(rows[..., :COUNT], scores)
-        loss = loss + 0.25 * matching.distribution_matching(
+        loss = loss + 0.5 * matching.distribution_matching(
             rows[..., COUNT:], truth.rows[..., COUNT:], scores.amax(2), BINS
         )
     if kind != "boxes":
@@ -122,84 +181,72 @@ def train(kind: str, seed: int, data: Taught, steps: int) -> nets.Joint:
     return net.eval()
 
 
-def judge(kind: str, net: nets.Joint, test: Taught) -> dict[str, float]:
-    """Agreement with the teachers on pictures that nobody learned from.
-
-    `boxes`: of the cells whose best class the teacher gives more than `CONFIDENT`, the share in
-    which the student's best class is the same. `score`: mean |difference| of that class's score
-    there. `abs_rel`: of depth.
-    """
-    same, far, errors, cells = 0, 0.0, [], 0
-    for first in range(0, len(test.images), BATCH):
-        batch = test[slice(first, first + BATCH)]
-        with torch.inference_mode():
-            found = net(batch.images)
-        sure, best = batch.rows[..., :COUNT].max(2)
-        use = sure > CONFIDENT
-        scores = found["detections"][..., :COUNT]
-        same += int((scores.argmax(2) == best)[use].sum())
-        far += float((scores.gather(2, best[..., None])[..., 0] - sure).abs()[use].sum())
-        cells += int(use.sum())
-        gap = (found["log_depth"] - batch.log_depth).exp() - 1
-        errors += [float(g[v > 0].abs().mean()) for g, v in zip(gap, batch.valid, strict=True)]
-    boxes = {"boxes": same / cells, "score": far / cells} if kind != "depth" else {}
-    return boxes | ({"abs_rel": float(np.mean(errors))} if kind != "boxes" else {})
+def judge(kind: str, net: nets.Joint) -> dict[str, float]:
+    """`AP50`, `AP` and `abs_rel` on scenes that nobody learned from, by `howfar val`'s means."""
+    data = open_dataset(f"{WORLD}&{TEST}")
+    card = replace(
+        joint_card("sharing", replace(RECIPE.preprocess, width=SIZE, height=SIZE)), classes=LABELS
+    )
+    scores: dict[str, float] = {}
+    if kind != "depth":
+        found = validate_detector(net, card, "sharing", data)
+        scores |= {name: found[name] for name in ("AP50", "AP")}
+    if kind != "boxes":
+        scores["abs_rel"] = validate(net, card, RECIPE, data)["abs_rel"]
+    return scores
 
 
-def ignorant(test: Taught) -> dict[str, float]:
-    """What the commonest class of the confident cells and the median depth would reach."""
-    sure, best = test.rows[..., :COUNT].float().max(2)
-    counts = torch.bincount(best[sure > CONFIDENT])
-    known, valid = test.log_depth.float(), test.valid > 0
-    gaps = (known[valid].median() - known).exp() - 1
-    errors = [float(g[v].abs().mean()) for g, v in zip(gaps, valid, strict=True)]
-    return {"boxes": float(counts.max() / counts.sum()), "abs_rel": float(np.mean(errors))}
+def ignorant(data: Taught) -> float:
+    """AbsRel on the test of the median depth of the training views."""
+    middle = float(data.log_depth[data.valid > 0].median().exp())
+    errors = []
+    for sample in open_dataset(f"{WORLD}&{TEST}"):
+        scene = resize_scene(Scene.from_sample(sample, LABELS), SIZE, SIZE)
+        log_depth, valid = canonical(scene, SIZE // STRIDE)
+        errors.append(np.abs(middle / np.exp(log_depth[valid]) - 1).mean())
+    return float(np.mean(errors))
+
+
+def table(results: list[dict[str, Any]]) -> None:
+    """Mean and standard deviation over seeds."""
+    for kind in WIDTHS:
+        mine = [r for r in results if r["kind"] == kind]
+        cells = [f"| {kind} | {mine[0]['parameters']:,} | {len(mine)}"]
+        for name in ("AP50", "AP", "abs_rel"):
+            values = [r[name] for r in mine if name in r]
+            cells.append(
+                f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "-"
+            )
+        print(" | ".join(cells) + " |")
 
 
 def main() -> None:
-    """Train and measure all, and print the table."""
+    """Train and measure, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=Path, default=SHARED / "train" / "coco256")
-    parser.add_argument("--survey", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=800)
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--table", type=Path, nargs="+")
     given = parser.parse_args()
+    if given.table:
+        table([row for path in given.table for row in json.loads(path.read_text())])
+        return
     torch.set_num_threads(1)
-    rows = json.loads(given.survey.read_text())["rows"]
-    paths = sorted(p for p in given.pictures.iterdir() if p.suffix in (".webp", ".jpg", ".png"))
-    chosen = [
-        path
-        for path, row in zip(paths, rows, strict=True)
-        if row["kind"] == "indoor" and row["trust"] >= 0.2
-    ]
-    order = np.random.default_rng(0).permutation(len(chosen))
-    test = taught([chosen[i] for i in order[:200]], 1, 1)
-    data = taught([chosen[i] for i in order[200 : 200 + given.count]], 2, 2)
-    print(
-        f"{len(data.images)} views, {given.steps} steps of {BATCH}, {len(test.images)} for the test"
-    )
-    print("knowing nothing:", ignorant(test))
-    results = []
-    for seed in range(given.seeds):
+    data = views()
+    print(f"{len(data.images)} views, {given.steps} steps of {BATCH}")
+    print(f"the median depth: AbsRel {ignorant(data):.3f}", flush=True)
+    results: list[dict[str, Any]] = []
+    for seed in given.seeds:
         for kind in WIDTHS:
             start = time.monotonic()
             net = train(kind, seed, data, given.steps)
-            scores = judge(kind, net, test)
             count = parameters(net, kind)
-            results.append({"kind": kind, "seed": seed, "parameters": count, **scores})
+            results.append({"kind": kind, "seed": seed, "parameters": count, **judge(kind, net)})
             print(results[-1], f"{time.monotonic() - start:.0f} s", flush=True)
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=1))
-    for kind in WIDTHS:
-        mine = [r for r in results if r["kind"] == kind]
-        cells = [f"| {kind} | {mine[0]['parameters']:,}"]
-        for name in ("boxes", "score", "abs_rel"):
-            values = [r[name] for r in mine if name in r]
-            text = f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}" if values else ""
-            cells.append(text)
-        print(" | ".join(cells) + " |")
+            if given.json:
+                given.json.write_text(json.dumps(results, indent=1))
+    if len(given.seeds) > 1:
+        table(results)
 
 
 if __name__ == "__main__":

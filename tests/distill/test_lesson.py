@@ -1,11 +1,14 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from howfar.core.camera import Camera
+from howfar.core.depth import DepthKind
 from howfar.data.geometry import crop, resize_scene
 from howfar.data.scene import Scene
-from howfar.distill.lesson import ViewBatch, part_of, share_loss
+from howfar.distill.lesson import Lesson, ViewBatch, part_of, share_loss
 from howfar.distill.views import canonical
 from howfar.nets.joint import CANONICAL_FOCAL
 
@@ -62,3 +65,18 @@ def test_who_answers_is_taught_where_it_is_known():
     assert logit.grad is not None
     share = torch.tensor(1.0).sigmoid().item()
     assert logit.grad.tolist() == pytest.approx([share / 3, (share - 1) / 3, 0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "shift", "same"),
+    [
+        (DepthKind.RELATIVE, 0.0, True),
+        (DepthKind.RELATIVE, 0.4, False),
+        (DepthKind.RELATIVE_AFFINE, 0.4, True),
+    ],
+)
+def test_a_teacher_is_followed_up_to_what_it_leaves_open(kind, shift, same):
+    lesson = SimpleNamespace(relative=SimpleNamespace(card=SimpleNamespace(depth_kind=kind)))
+    inverse = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0)) + 0.1
+    loss = Lesson._followed(lesson, -(2 * inverse + shift).log(), inverse, torch.ones(1)).item()
+    assert (loss < 1e-4) == same

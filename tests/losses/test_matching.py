@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from howfar.losses.matching import (
+    affine_depth,
     distribution_matching,
     laplace_nll,
     log_gradient,
@@ -68,6 +69,15 @@ def test_a_shift_has_no_gradient_error_but_a_missing_edge_has():
     valid = torch.ones_like(target).bool()
     assert log_gradient(target + 3, target, valid, ONE).item() == pytest.approx(0, abs=1e-6)
     assert log_gradient(torch.zeros_like(target), target, valid, ONE).item() > 0.05
+
+
+def test_affine_depth_knows_no_scale_and_shift():
+    inverse = torch.rand(2, 1, 8, 8) + 0.1
+    log_depth = -(3 * inverse + 0.2).log()
+    weight = torch.ones(2)
+    assert affine_depth(log_depth, inverse, weight).item() == pytest.approx(0, abs=1e-4)
+    assert affine_depth(log_depth.flip(3), inverse, weight).item() > 0.2
+    assert affine_depth(log_depth.flip(3), inverse, 0 * weight).item() == 0
 
 
 def test_relative_depth_knows_no_scale():

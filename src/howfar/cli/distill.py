@@ -51,7 +51,7 @@ def distill(
     relative: Annotated[
         str,
         typer.Option(
-            help="Teaches depth of roads up to scale and shift; none for nobody.",
+            help="Teaches depth of roads up to scale (and shift: midas-small); none for nobody.",
             rich_help_panel=TEACHERS,
         ),
     ] = "pydnet-kitti",

@@ -49,9 +49,9 @@ class Weights:
     truth: float = 2.0
     gradient: float = 0.5
     metric: float = 5.0
-    relative: float = 0.6
+    relative: float = 1.0
     sizes: float = 0.2
-    share: float = 0.3
+    share: float = 1.0
     scores: float = 1.0
     distributions: float = 0.25
     labels: float = 0.3
@@ -127,7 +127,7 @@ class Lesson:
         data: pictures of all sources.
         detector: teaches boxes; None where the student's detector is frozen.
         metric: teaches metric depth of indoor pictures, or None.
-        relative: teaches depth of roads up to scale and shift, or None.
+        relative: teaches depth of roads up to scale, or scale and shift, or None.
         weights: of the parts of the loss.
         labels: names of the pixel classes that a student with a semantic head learns from truth.
         judges: data by which checkpoints are chosen: name -> data with depth or boxes.
@@ -220,7 +220,7 @@ class Lesson:
             loss = loss + weights.metric * (part + weights.gradient * edges)
         if answers.relative is not None:
             asked = batch.relative > 0
-            part = matching.relative_depth(u[asked], answers.relative, batch.relative[asked])
+            part = self._followed(u[asked], answers.relative, batch.relative[asked])
             loss = loss + weights.relative * part
         if "share" in outputs:
             loss = loss + weights.share * share_loss(outputs["share"][:, 0], batch)
@@ -230,6 +230,13 @@ class Lesson:
         if answers.boxes is not None:
             loss = loss + self._boxes(outputs["detections"], answers.boxes)
         return loss
+
+    def _followed(self, u: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
+        """How far depth is from the relative teacher's, up to what that leaves open."""
+        card = None if self.relative is None else self.relative.card
+        shifted = card is not None and card.depth_kind is DepthKind.RELATIVE_AFFINE
+        follow = matching.affine_depth if shifted else matching.relative_depth
+        return follow(u, inverse, weight)
 
     def ask(self, batch: ViewBatch) -> Answers:
         """What the teachers say of the views, each of those that it knows about."""

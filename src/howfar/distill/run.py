@@ -86,7 +86,7 @@ class DistillJob:
         folder: of the run; the survey is kept in it too.
         detector: teacher of boxes: it also tells what a picture shows. Catalog name or file.
         depth: teacher of metric depth indoors, or None.
-        relative: teacher of roads, up to scale and shift, or None.
+        relative: teacher of roads, up to scale (and shift, where its card says so), or None.
         start: NanoDet-Plus file, or a checkpoint of a student, to start from; None: random weights.
         start_depth: FastDepth file or name from which the depth branch of a fresh student starts,
             see `howfar.distill.graft`; None: random weights.

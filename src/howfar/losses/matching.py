@@ -61,9 +61,9 @@ def relative_depth(log_depth: Tensor, inverse: Tensor, weight: Tensor) -> Tensor
     """How far log depth is from a teacher's whose scale is unknown.
 
     The median difference is the scale. The mean absolute difference without its largest fifth (sky,
-    what the teacher does not know), and that of the gradients (`log_gradient`). Differences of
-    inverse depth, up to scale and shift (MiDaS, arXiv 1907.01341), hardly see what is far: half and
-    a third of a disparity are close, twice and three times the distance are not.
+    what the teacher does not know), and that of the gradients (`log_gradient`). Inverse depth, as
+    in `affine_depth`, hardly sees what is far: half and a third of a disparity are close, twice and
+    three times the distance are not.
 
     Args:
         log_depth: (B, 1, H, W) of the student.
@@ -79,6 +79,29 @@ def relative_depth(log_depth: Tensor, inverse: Tensor, weight: Tensor) -> Tensor
     loss = (kept * weight).sum() / (weight > 0).sum().clamp(min=1)
     edges = log_gradient(log_depth, target, torch.ones_like(target).bool(), weight)
     return loss + EDGES * edges
+
+
+def affine_depth(log_depth: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
+    """How far inverse depth is from a teacher's, up to scale and shift.
+
+    Both are brought to median 0 and mean absolute deviation 1 over the picture (MiDaS, arXiv
+    1907.01341, eq. 7); the mean absolute difference without its largest fifth.
+
+    Args:
+        log_depth: (B, 1, H, W) of the student.
+        inverse: (B, 1, H, W) inverse depth of the teacher.
+        weight: (B,) of each picture; 0 leaves it out.
+    """
+    student = _standard((-full_precision(log_depth)).exp().flatten(1))
+    teacher = _standard(full_precision(inverse).flatten(1))
+    gaps = (student - teacher).abs().sort(1).values
+    kept = gaps[:, : int(0.8 * gaps.shape[1])].mean(1)
+    return (kept * weight).sum() / (weight > 0).sum().clamp(min=1)
+
+
+def _standard(values: Tensor) -> Tensor:
+    centred = values - values.median(1, keepdim=True).values
+    return centred / centred.abs().mean(1, keepdim=True).clamp(min=1e-4)
 
 
 def score_matching(logits: Tensor, wanted: Tensor) -> Tensor:
