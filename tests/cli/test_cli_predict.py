@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,9 @@ import PIL.Image
 import pytest
 from tiny import FAR_M, NEAR_M, SIDE, THINGS, picture_bytes, write_pictures
 
-from howfar.cli.predicting import image_ids
+from howfar.cli.predicting import _words, image_ids
+from howfar.core.boxes import Box
+from howfar.core.result import Object
 from howfar.io.schema import RESULT_SCHEMA
 from howfar.io.sources import Item
 
@@ -57,6 +60,22 @@ def test_objects_and_distances(predict, picture, tmp_path):
     ]
     assert record["files"] == {}
     assert names_below(tmp_path) == ["room.png"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("calibrated", "chair 2.34 m (1.8 to 3)"),
+        ("pixel-spread", "chair 2.34 m"),
+        (None, "chair ?"),
+    ],
+)
+def test_a_line_tells_intervals_that_were_calibrated(kind, words):
+    """A spread of pixels is no interval of the distance."""
+    chair = Object("chair", 56, 0.9, Box(0, 0, 1, 1))
+    if kind is not None:
+        chair = replace(chair, distance_m=2.341, interval_m=(1.8, 3.04), interval_kind=kind)
+    assert _words(chair) == words
 
 
 def test_a_person_reads_one_line_a_picture_nearest_first(predict, picture, tmp_path):

@@ -371,6 +371,13 @@ def _line(result: Result) -> str:
 
 
 def _words(thing: Object) -> str:
+    """A label and its metres, with an interval where that was calibrated."""
+    from howfar.core.distance import CALIBRATED
+
     if thing.distance_m is None:
         return f"{thing.label} ?"
-    return f"{thing.label} {thing.distance_m:.3g} m"
+    told = f"{thing.label} {thing.distance_m:.3g} m"
+    if thing.interval_m is None or thing.interval_kind != CALIBRATED:
+        return told
+    low, high = thing.interval_m
+    return f"{told} ({low:.2g} to {high:.2g})"
