@@ -465,3 +465,10 @@ def test_real_networks_agree_between_runtimes(shared_models):
         for name in ("onnx", "openvino")
     ]
     np.testing.assert_allclose(maps[0].values, maps[1].values, rtol=1e-3, atol=1e-3)
+
+
+def test_a_ranger_is_told_by_its_networks():
+    assert repr(howfar.load(depth=None)) == (
+        "Ranger(detector=Network('howfar-s'), depth=None, joint=None, semantic=None, "
+        "join=<Join.PARALLEL: 'parallel'>)"
+    )

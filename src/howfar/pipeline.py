@@ -69,7 +69,7 @@ class Ranger:
     semantic: SemanticLike | None = None
     join: Join = Join.PARALLEL
     both: Callable[[Callable[[], Any], Callable[[], Any]], tuple[Any, Any]] = field(
-        default=lambda first, second: (first(), second())
+        default=lambda first, second: (first(), second()), repr=False
     )
 
     def __call__(

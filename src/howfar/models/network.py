@@ -124,6 +124,9 @@ class Network:
     runtime: Runtime
     sha256: str = ""
 
+    def __repr__(self) -> str:
+        return f"Network({self.card.name!r})"
+
     def __post_init__(self) -> None:
         spec = self.runtime.inputs[0]
         pre = self.card.preprocess
