@@ -184,12 +184,11 @@ def test_detectors_are_exported_raw_and_with_suppression(tmp_path: Path) -> None
 
 def test_detectors_of_another_size_and_precision(tmp_path: Path) -> None:
     source = detector(tmp_path / "a.pt")
-    small = export_checkpoint(source, tmp_path / "small.onnx", imgsz=(32, 64))
-    assert OnnxRuntime(small.path, 1).inputs[0].shape[1:] == (3, 32, 64)
-    half = export_checkpoint(source, tmp_path / "half.onnx", "fp16")
+    half = export_checkpoint(source, tmp_path / "half.onnx", "fp16", imgsz=(32, 64))
+    assert OnnxRuntime(half.path, 1).inputs[0].shape[1:] == (3, 32, 64)
     assert half.difference["output"][1] < 0.01
     quantised = export_checkpoint(source, tmp_path / "int8.onnx", "int8", pictures(8))
-    assert quantised.megabytes < 0.5 * small.megabytes
+    assert quantised.megabytes < 0.8 * half.megabytes
     assert quantised.difference["output"][1] < 0.1
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from howfar.cli import app
 from howfar.errors import UsageError
+from howfar.nets.checkpoint import load_checkpoint
 from howfar.train.recipe import from_dict
 from howfar.train.recipes import RECIPES
 
@@ -115,19 +116,27 @@ def own_pictures(root: Path, layout: str, count: int = 8) -> str:
     return f"{layout}:{root}"
 
 
+SIZE = ("--set", "preprocess.width=64", "--set", "preprocess.height=64")
+SHORT = ("--batch", "4", "--epochs", "2", "--cpu", "--workers", "1")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", ["yolo", "voc"])
-def test_from_own_pictures_to_distances(tmp_path: Path, layout: str) -> None:
-    data = own_pictures(tmp_path / "parts", layout)
-    size = ("--set", "preprocess.width=64", "--set", "preprocess.height=64")
-    short = ("--batch", "4", "--epochs", "2", "--cpu", "--workers", "1")
-    out = tmp_path / "run"
-    told = run("yolov5n", "--data", data, "--val", data, *size, *short, "--out", str(out))
+def test_own_pictures_with_voc_files_are_learned(tmp_path: Path) -> None:
+    data, out = own_pictures(tmp_path / "parts", "voc"), tmp_path / "run"
+    told = run("yolov5n", "--data", data, "--val", data, *SIZE, *SHORT, "--out", str(out))
+    assert f"{out}/best.pt" in told
+    assert set(load_checkpoint(out / "best.pt").card.classes) == {"bolt", "nut"}
+
+
+@pytest.mark.slow
+def test_from_own_pictures_to_distances(tmp_path: Path) -> None:
+    data, out = own_pictures(tmp_path / "parts", "yolo"), tmp_path / "run"
+    told = run("yolov5n", "--data", data, "--val", data, *SIZE, *SHORT, "--out", str(out))
     assert f"{out}/best.pt" in told
     again = tmp_path / "again"
     start = ("--weights", str(out / "best.pt"), "--set", 'classes=["nut"]')
     found = CliRunner().invoke(
-        app, ["train", "yolov5n", "--data", data, *size, *short, *start, "--out", str(again)]
+        app, ["train", "yolov5n", "--data", data, *SIZE, *SHORT, *start, "--out", str(again)]
     )
     assert found.exit_code == 0
     assert "349 tensors taken" in found.stderr

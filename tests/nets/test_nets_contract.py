@@ -152,8 +152,9 @@ def test_weights_come_from_the_global_generator(name):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # PyTorch's exporter uses its own old names
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", sorted(set(NETS) - {"darknet"}))
 def test_onnx_gives_the_same(name, tmp_path):
+    """`darknet` is left out: its graph here is `yolov4`'s."""
     import onnxruntime
 
     net, path = filled(small(name)), tmp_path / "net.onnx"

@@ -48,10 +48,19 @@ def losses(folder: Path) -> np.ndarray:
         return np.array([float(row["loss"]) for row in csv.DictReader(file)])
 
 
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("run") / "whole"
+    finish(DRIVER, str(folder), "4", "hybrid-cnn")
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_ends_with_the_same_weights(tmp_path: Path, sent: signal.Signals) -> None:
-    finish(DRIVER, str(tmp_path / "whole"), "4", "hybrid-cnn")
+def test_a_stopped_run_ends_with_the_same_weights(
+    tmp_path: Path, whole_run: Path, sent: signal.Signals
+) -> None:
     stopped_at = tmp_path / "stopped"
     wait_for = random.Random(time.time_ns()).randrange(2, STEPS - 6)
     run = subprocess.Popen(
@@ -67,7 +76,7 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path: Path, sent: signal.S
     stopped = step_of(stopped_at)
     assert 0 < stopped < STEPS, f"waited for step {wait_for}"
     finish(DRIVER, str(stopped_at), "4", "hybrid-cnn", "--resume")
-    whole, resumed = (load_checkpoint(f / "last.pt") for f in (tmp_path / "whole", stopped_at))
+    whole, resumed = (load_checkpoint(f / "last.pt") for f in (whole_run, stopped_at))
     assert step_of(stopped_at) == STEPS
     for name, value in whole.training["model"].items():
         assert torch.equal(value, resumed.training["model"][name]), f"{name}, stopped at {stopped}"
