@@ -18,9 +18,9 @@ def teacher(shared_models, monkeypatch):
     return Teacher(find_model("fastdepth"), Task.DEPTH)
 
 
-def photographs(folder, size=160):
+def photographs(folder, size=224):
     paths = sorted((folder / "train" / "coco-train128" / "images").iterdir())
-    pixels = [cv2.resize(cv2.imread(str(path))[..., ::-1], (size, size)) for path in paths[:75]]
+    pixels = [cv2.resize(cv2.imread(str(path))[..., ::-1], (size, size)) for path in paths[:100]]
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255
 
 
@@ -30,9 +30,9 @@ def test_a_grafted_student_says_what_fastdepth_says(teacher, shared_models, shar
     net = joint("s", norm=False)
     net.start_from_nanodet(shared_models / "nanodet_plus_m_416.onnx")
     views = photographs(shared_data)
-    graft(net, teacher, shared_models / "fastdepth_nyu.onnx", views[:60])
-    test = views[60:]
-    wanted, valid = teacher.log_depth(test, 40)
+    graft(net, teacher, shared_models / "fastdepth_nyu.onnx", views[:85])
+    test = views[85:]
+    wanted, valid = teacher.log_depth(test, 56)
     with torch.no_grad():
         found = net.eval()(normalised((test * 255).byte().permute(0, 2, 3, 1).numpy()))
     gap = (found["log_depth"] - wanted).abs()[valid]
