@@ -15,9 +15,10 @@ import PIL.Image
 import pytest
 from tiny import FAR_M, NEAR_M, SIDE, THINGS, picture_bytes, write_pictures
 
-from howfar.cli.predicting import _words, image_ids
+from howfar.cli.predicting import _line, _words, image_ids
 from howfar.core.boxes import Box
-from howfar.core.result import Object
+from howfar.core.image import Image
+from howfar.core.result import Object, Result
 from howfar.io.schema import RESULT_SCHEMA
 from howfar.io.sources import Item
 
@@ -65,7 +66,7 @@ def test_objects_and_distances(predict, picture, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("calibrated", "chair 2.34 m (1.8 to 3)"),
+        ("calibrated", "chair 2.34 m (1.8 to 3.0)"),
         ("pixel-spread", "chair 2.34 m"),
         (None, "chair ?"),
     ],
@@ -76,6 +77,19 @@ def test_a_line_tells_intervals_that_were_calibrated(kind, words):
     if kind is not None:
         chair = replace(chair, distance_m=2.341, interval_m=(1.8, 3.04), interval_kind=kind)
     assert _words(chair) == words
+
+
+def test_intervals_are_told_in_ordinary_numbers():
+    thing = Object("car", 2, 0.9, Box(0, 0, 1, 1), distance_m=67.9)
+    thing = replace(thing, interval_m=(0.504, 112.4), interval_kind="calibrated")
+    assert _words(thing) == "car 67.9 m (0.50 to 112)"
+
+
+def test_a_line_tells_that_its_picture_is_unlike_the_others():
+    image = Image(np.zeros((2, 2, 3), np.uint8), "a.jpg")
+    told = [_line(Result(image, (), domain=domain)) for domain in ("unfamiliar", "familiar", None)]
+    assert told[0] == "a.jpg: nothing; unlike what the network learned from"
+    assert told[1:] == ["a.jpg: nothing"] * 2
 
 
 def test_a_person_reads_one_line_a_picture_nearest_first(predict, picture, tmp_path):

@@ -82,6 +82,33 @@ def test_what_is_remembered_teaches_the_same(lesson, tmp_path, size):
 
 
 @pytest.mark.shared
+def test_lessons_teach_by_their_own_law(lesson):
+    """Truth of a magnified view, and what the teacher says of a part, by half of the logarithm."""
+    half = replace(lesson, exponent=0.5)
+    assert half.card.focal_exponent == 0.5
+
+    def views(of):
+        return [
+            of.example(i, lambda i: of.scene(of.data[i]), np.random.default_rng(i))
+            for i in range(10)
+        ]
+
+    plain, law = (of.stack([str(i) for i in range(10)], views(of)) for of in (lesson, half))
+    moved = (law.log_depth - plain.log_depth)[plain.valid]
+    assert moved.abs().max() > 0.02
+    whole, part = lesson.ask(plain).metric, half.ask(law).metric
+    zoom = (plain.parts[:, 2] - plain.parts[:, 0]).log()
+    torch.testing.assert_close((part - whole).mean((1, 2, 3)), -0.5 * zoom, atol=1e-4, rtol=0)
+
+
+@pytest.mark.shared
+def test_views_by_another_law_are_refused(lesson, tmp_path):
+    Remembered(lesson, student(), tmp_path)
+    with pytest.raises(UsageError, match=rf"{FILE}.*focal exponent.*another folder"):
+        Remembered(replace(lesson, exponent=0.5), student(), tmp_path)
+
+
+@pytest.mark.shared
 def test_views_are_looked_at_once(lesson, tmp_path, monkeypatch):
     told = []
     Remembered(lesson, student(), tmp_path, lambda done, count: told.append((done, count)))

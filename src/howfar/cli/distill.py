@@ -62,8 +62,8 @@ def distill(
     start_depth: Annotated[
         str | None,
         typer.Option(
-            help="Start the depth branch (size s) as FastDepth: name or ONNX file. It is fitted to "
-            "the detector's features first."
+            help="Start the depth branch (sizes s and m) as FastDepth: name or ONNX file. It is "
+            "fitted to the detector's features first."
         ),
     ] = None,
     freeze_detector: Annotated[
@@ -83,14 +83,15 @@ def distill(
         ),
     ] = False,
     focal_exponent: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0.0,
             max=1.0,
             help="Power of the focal length by which depth is scaled: 1 as for a pinhole; less for "
-            "small students, which expect usual sizes whatever the lens (howfar-s: 0.5).",
+            "small students, which expect usual sizes whatever the lens (howfar-s: 0.5). Unless "
+            "given, that of --start's checkpoint, else 1.",
         ),
-    ] = 1.0,
+    ] = None,
     labels: Annotated[
         bool,
         typer.Option("--labels", help="Also learn the labels of pixels that your data hold."),

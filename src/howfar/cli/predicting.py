@@ -365,9 +365,10 @@ def _line(result: Result) -> str:
     )
     words = ", ".join(_words(thing) for thing in things) or "nothing"
     hidden = f" ({len(result.left_out)} hidden)" if result.left_out else ""
+    strange = "; unlike what the network learned from" if result.domain == "unfamiliar" else ""
     time_s = result.image.time_s
     when = "" if time_s is None else f" {time_s:.2f} s"
-    return f"{result.source}{when}: {words}{hidden}"
+    return f"{result.source}{when}: {words}{hidden}{strange}"
 
 
 def _words(thing: Object) -> str:
@@ -380,4 +381,9 @@ def _words(thing: Object) -> str:
     if thing.interval_m is None or thing.interval_kind != CALIBRATED:
         return told
     low, high = thing.interval_m
-    return f"{told} ({low:.2g} to {high:.2g})"
+    return f"{told} ({_short(low)} to {_short(high)})"
+
+
+def _short(metres: float) -> str:
+    """Two digits, or whole metres."""
+    return f"{metres:.2f}" if metres < 1 else f"{metres:.1f}" if metres < 10 else f"{metres:.0f}"

@@ -317,8 +317,8 @@ def part_of(
 ) -> tuple[Tensor, Tensor]:
     """Canonical log depth (B, 1, S, S) of parts of views, enlarged to S, and where it is known.
 
-    What a part shows is as far as before, but its focal length is fewer of its widths: canonical
-    depth shrinks with the width (`howfar.nets.joint`).
+    What a part shows is as far as before, but its focal length is more of its widths: canonical
+    depth shrinks with the width to the power `exponent` (`howfar.nets.joint`).
 
     Args:
         log_depth, valid: of the whole views.

@@ -99,7 +99,8 @@ class DistillJob:
         judges: data by which the best weights are chosen, by name.
         weights: of the parts of the loss.
         focal_exponent: power of the focal length by which the student's depth is scaled, 0..1, see
-            `ModelCard.focal_exponent`; it learns by the same law.
+            `ModelCard.focal_exponent`; it learns by the same law. None: that of the checkpoint from
+            which it goes on or starts, else 1.
         labels: the student gets a semantic head and learns the pixel labels of the first source
             that holds any.
         held: pictures with depth and cameras, held back from training, by which the intervals are
@@ -122,7 +123,7 @@ class DistillJob:
     views: int = 6000
     judges: Mapping[str, Dataset] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
-    focal_exponent: float = 1.0
+    focal_exponent: float | None = None
     labels: bool = False
     held: Mapping[str, Dataset] = field(default_factory=dict)
     surveys: Path | None = None
@@ -151,6 +152,7 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
     if recipe.net != "joint":
         raise UsageError(f"net is {recipe.net!r}; distill teaches joint networks")
     check(job, recipe)
+    job = replace(job, focal_exponent=_exponent(job))
     models = {name: find_model(name) for name in (job.detector, job.depth, job.relative) if name}
     mixture = Mixture(sources(job, models, told), job.views)
     labels = pixel_labels(mixture) if job.labels else ()
@@ -224,6 +226,23 @@ def check(job: DistillJob, recipe: Recipe) -> None:
         )
 
 
+def _exponent(job: DistillJob) -> float:
+    """The focal exponent that is given, or that of where the student comes from; raises
+    `UsageError` where a run would go on with another one than it was taught with."""
+    given, last = job.focal_exponent, job.folder / LAST
+    if last.exists():
+        taught = load_checkpoint(last).card.focal_exponent
+        if given is not None and given != taught:
+            raise UsageError(
+                f"focal-exponent is {given}; {last} was taught with {taught}; give that, or "
+                "another --out"
+            )
+        return taught
+    if given is None and job.start is not None and job.start.suffix != ".onnx":
+        return load_checkpoint(job.start).card.focal_exponent
+    return 1.0 if given is None else given
+
+
 def calibrate(job: DistillJob, mixture: Mixture, told: Told | None) -> None:
     """Put calibrated intervals into the best checkpoint of a run."""
     best = job.folder / BEST
@@ -266,13 +285,7 @@ def _prepared(
         for part in module.detector:
             part.requires_grad_(False)
     if not fresh:  # what is frozen is looked at before training restores it
-        last = load_checkpoint(job.folder / LAST)
-        if last.card.focal_exponent != job.focal_exponent:
-            raise UsageError(
-                f"focal-exponent is {job.focal_exponent}; {job.folder / LAST} was taught with "
-                f"{last.card.focal_exponent}; give that, or another --out"
-            )
-        module.load_state_dict(last.training["model"])
+        module.load_state_dict(load_checkpoint(job.folder / LAST).training["model"])
     if job.freeze_grafted and module.depth.rooms is not None:
         module.depth.rooms.requires_grad_(False)
     return Lesson(
@@ -284,7 +297,7 @@ def _prepared(
         job.weights,
         labels,
         job.judges,
-        job.focal_exponent,
+        _exponent(job),
     )
 
 

@@ -60,10 +60,11 @@ def log_gradient(log_depth: Tensor, target: Tensor, valid: Tensor, weight: Tenso
 def relative_depth(log_depth: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
     """How far log depth is from a teacher's whose scale is unknown.
 
-    The median difference is the scale. The mean absolute difference without its largest fifth (sky,
-    what the teacher does not know), and that of the gradients (`log_gradient`). Inverse depth, as
-    in `affine_depth`, hardly sees what is far: half and a third of a disparity are close, twice and
-    three times the distance are not.
+    The median difference is the scale. The mean absolute difference without its largest fifth (what
+    the teacher does not know), and that of the gradients (`log_gradient`). What the teacher puts
+    beyond 1 / `FARTHEST` times its nearest depth, such as sky, counts as that far, and has no
+    gradients. Inverse depth, as in `affine_depth`, hardly sees what is far: half and a third of a
+    disparity are close, twice and three times the distance are not.
 
     Args:
         log_depth: (B, 1, H, W) of the student.
@@ -77,7 +78,7 @@ def relative_depth(log_depth: Tensor, inverse: Tensor, weight: Tensor) -> Tensor
     gaps = (gaps - gaps.detach().median(1, keepdim=True).values).abs().sort(1).values
     kept = gaps[:, : int(0.8 * gaps.shape[1])].mean(1)
     loss = (kept * weight).sum() / (weight > 0).sum().clamp(min=1)
-    edges = log_gradient(log_depth, target, torch.ones_like(target).bool(), weight)
+    edges = log_gradient(log_depth, target, inverse > least, weight)
     return loss + EDGES * edges
 
 
