@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timing  # noqa: F401  sets HOWFAR_MODELS
 import torch
 from torch import Tensor
 
@@ -211,6 +210,8 @@ def table(results: list[dict[str, Any]]) -> None:
     """Mean and standard deviation over seeds."""
     for kind in WIDTHS:
         mine = [r for r in results if r["kind"] == kind]
+        if not mine:
+            continue
         cells = [f"| {kind} | {mine[0]['parameters']:,} | {len(mine)}"]
         for name in ("AP50", "AP", "abs_rel"):
             values = [r[name] for r in mine if name in r]
