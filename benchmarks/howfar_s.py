@@ -2,6 +2,8 @@
 
     python benchmarks/howfar_s.py data             # unpack, split: out/data
     python benchmarks/howfar_s.py train            # the student; two more that lack cameras
+    python benchmarks/howfar_s.py mean A.pt B.pt   # of the weights of checkpoints, as best.pt
+    python benchmarks/howfar_s.py rooms A.pt B.pt  # how far from FastDepth on rooms not learned
     python benchmarks/howfar_s.py focal            # what a focal length is worth for new cameras
     python benchmarks/howfar_s.py finish           # intervals, ONNX, its place in the package
     python benchmarks/howfar_s.py table            # accuracy on the evaluation pictures
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from timing import SHARED, interleaved, row
 
 DATA, RUNS = Path("out/data"), Path("out")
@@ -128,12 +131,64 @@ def train() -> None:
         distill(name, own, *STEPS, "--views", "2000", "--epochs", "8")
 
 
+def mean(*files: str) -> None:
+    """Make the mean of the weights of checkpoints the student's best.pt."""
+    from howfar.nets.checkpoint import load_checkpoint, save_checkpoint
+
+    checkpoints = [load_checkpoint(Path(file)) for file in files]
+    first = checkpoints[0]
+    weights = dict(first.weights)
+    for name, value in weights.items():
+        if value.is_floating_point():  # others count batches
+            weights[name] = torch.stack([c.weights[name] for c in checkpoints]).mean(0)
+    (RUNS / STUDENT).mkdir(parents=True, exist_ok=True)
+    save_checkpoint(RUNS / STUDENT / "best.pt", replace(first, weights=weights, training={}))
+
+
+TRUST = 0.3
+"""Least trust in FastDepth for a room of `rooms`."""
+
+
+def rooms(*files: str) -> None:
+    """Mean relative difference from FastDepth of checkpoints, on whole rooms of coco-train128."""
+    from howfar.core.resize import resize
+    from howfar.data.address import open_dataset
+    from howfar.distill.finish import student_of
+    from howfar.distill.lesson import normalised, views_of
+    from howfar.distill.survey import Kind, survey
+    from howfar.distill.teachers import Teacher
+    from howfar.loading import load_network
+    from howfar.models.card import Task
+    from howfar.models.store import find_model
+    from howfar.nets.checkpoint import load_checkpoint
+
+    pictures = open_dataset(f"pictures:{SHARED}/train/coco-train128/images")
+    model = find_model("fastdepth")
+    networks = (
+        load_network(find_model("nanodet-plus-m"), Task.DETECT),
+        load_network(model, Task.DEPTH),
+    )
+    found = survey(pictures, *networks, RUNS / "survey-coco-train128.json")
+    chosen = [i for i, f in enumerate(found) if f.kind is Kind.INDOOR and f.trust >= TRUST]
+    teacher = Teacher(model, Task.DEPTH)
+    for file in files:
+        checkpoint = load_checkpoint(Path(file))
+        student, size = student_of(checkpoint).eval(), checkpoint.card.preprocess.width
+        gaps = []
+        for number in chosen:
+            view = resize(pictures[number].image.pixels, size, size, "area")
+            inputs = normalised(view[None])
+            with torch.inference_mode():
+                log_depth = student(inputs)["log_depth"]
+            wanted, known = teacher.log_depth(views_of(inputs), size // 4)
+            gaps.append(float(((log_depth - wanted).exp() - 1).abs()[known].mean()))
+        print(f"{file}: {np.mean(gaps):.3f}, median {np.median(gaps):.3f}, {len(gaps)} rooms")
+
+
 def focal() -> None:
     """AbsRel by the power of the focal length that scales depth, on cameras that students never
     saw, and on the office that the student of the package saw (held-back stretch). The power by
     which they were taught was chosen by the same table of students that were taught by 1."""
-    import torch
-
     from howfar.core.resize import resize
     from howfar.data.address import open_dataset
     from howfar.distill.finish import student_of
@@ -373,10 +428,14 @@ def speed() -> None:
 
 def main() -> None:
     """Run one of the steps."""
-    steps = {f.__name__: f for f in (data, train, focal, finish, table, speed)}
-    parser = argparse.ArgumentParser(description=__doc__)
+    steps = {f.__name__: f for f in (data, train, mean, rooms, focal, finish, table, speed)}
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("step", choices=steps)
-    steps[parser.parse_args().step]()
+    parser.add_argument("files", nargs="*", help="checkpoints, for mean and rooms")
+    given = parser.parse_args()
+    steps[given.step](*given.files)
 
 
 if __name__ == "__main__":
