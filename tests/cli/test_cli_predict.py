@@ -66,7 +66,7 @@ def test_objects_and_distances(predict, picture, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("calibrated", "chair 2.34 m (1.8 to 3.0)"),
+        ("calibrated", "chair 2.34 m (1.8 m to 3.0 m)"),
         ("pixel-spread", "chair 2.34 m"),
         (None, "chair ?"),
     ],
@@ -82,7 +82,7 @@ def test_a_line_tells_intervals_that_were_calibrated(kind, words):
 def test_intervals_are_told_in_ordinary_numbers():
     thing = Object("car", 2, 0.9, Box(0, 0, 1, 1), distance_m=67.9)
     thing = replace(thing, interval_m=(0.504, 112.4), interval_kind="calibrated")
-    assert _words(thing) == "car 67.9 m (0.50 to 112)"
+    assert _words(thing) == "car 67.9 m (0.50 m to 112 m)"
 
 
 def test_a_line_tells_that_its_picture_is_unlike_the_others():

@@ -374,6 +374,7 @@ def _line(result: Result) -> str:
 def _words(thing: Object) -> str:
     """A label and its metres, with an interval where that was calibrated."""
     from howfar.core.distance import CALIBRATED
+    from howfar.io.draw import distance_text
 
     if thing.distance_m is None:
         return f"{thing.label} ?"
@@ -381,9 +382,4 @@ def _words(thing: Object) -> str:
     if thing.interval_m is None or thing.interval_kind != CALIBRATED:
         return told
     low, high = thing.interval_m
-    return f"{told} ({_short(low)} to {_short(high)})"
-
-
-def _short(metres: float) -> str:
-    """Two digits, or whole metres."""
-    return f"{metres:.2f}" if metres < 1 else f"{metres:.1f}" if metres < 10 else f"{metres:.0f}"
+    return f"{told} ({distance_text(low)} to {distance_text(high)})"

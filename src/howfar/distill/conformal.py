@@ -56,9 +56,8 @@ def measure_blocks(student: Joint, data: Dataset, size: int, exponent: float = 1
 
     Raises `UsageError` where no block has a known depth.
     """
-    rows = []
-    for u, s, truth, valid in _seen(student, data, size, exponent):
-        rows.append(block_medians(valid, u, s, truth))
+    seen = _seen(student, data, size, exponent)
+    rows = [block_medians(valid, u, s, truth) for u, s, truth, valid in seen]
     u, s, truth = np.concatenate([np.zeros((0, 3)), *rows]).astype(np.float32).T
     if not len(u):
         raise UsageError(f"{data.name}: no depth to calibrate by; it needs depth and cameras")

@@ -152,7 +152,7 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
     if recipe.net != "joint":
         raise UsageError(f"net is {recipe.net!r}; distill teaches joint networks")
     check(job, recipe)
-    job = replace(job, focal_exponent=_exponent(job))
+    exponent = _exponent(job)
     models = {name: find_model(name) for name in (job.detector, job.depth, job.relative) if name}
     mixture = Mixture(sources(job, models, told), job.views)
     labels = pixel_labels(mixture) if job.labels else ()
@@ -162,7 +162,7 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
     first = next(iter(job.judges.values()), None)
 
     def prepare(module: nn.Module) -> TrainingTask:
-        lesson = _prepared(module, job, recipe, mixture, models, labels)
+        lesson = _prepared(module, job, recipe, mixture, models, labels, exponent)
         if not job.remember:
             return lesson
         return Remembered(lesson, student_in(module), job.folder, _told("views", told))
@@ -264,6 +264,7 @@ def _prepared(
     mixture: Mixture,
     models: Mapping[str, LocalModel],
     labels: tuple[str, ...],
+    exponent: float,
 ) -> Lesson:
     """The lesson, with the student at its start."""
     module = student_in(module)
@@ -297,7 +298,7 @@ def _prepared(
         job.weights,
         labels,
         job.judges,
-        _exponent(job),
+        exponent,
     )
 
 

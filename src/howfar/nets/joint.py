@@ -6,7 +6,7 @@ features (`howfar.nets.depth_branch`).
 Depth is that of a canonical camera, whose focal length is `CANONICAL_FOCAL` picture widths:
 z = canonical * (focal / width) / CANONICAL_FOCAL. One network then serves all lenses: what it sees
 is an object's share of the picture, and z of that is proportional to the focal length.
-A student that also expects usual sizes is used with a smaller power of that ratio, see
+A student that also expects usual sizes is taught and used with a smaller power of that ratio, see
 `ModelCard.focal_exponent`.
 """
 
