@@ -234,8 +234,8 @@ def finish() -> None:
     from howfar.distill.conformal import conformal_factors, held, measure_blocks
     from howfar.distill.finish import LEVEL, student_of
     from howfar.distill.finish import finish as finished
+    from howfar.distill.job import DistillJob, parse_pictures
     from howfar.distill.mixture import Mixture
-    from howfar.distill.run import DistillJob, parse_pictures
     from howfar.distill.run import sources as opened
     from howfar.export import export_checkpoint
     from howfar.models.store import file_sha256, find_model

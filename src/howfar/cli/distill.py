@@ -137,7 +137,7 @@ def distill(
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("accelerate") is None:
         raise UsageError("distilling needs PyTorch; run: pip install 'howfar[train,eval]'")
     from howfar.data.address import open_dataset
-    from howfar.distill.run import DistillJob, parse_pictures
+    from howfar.distill.job import DistillJob, parse_pictures
     from howfar.distill.run import distill as run
 
     changes = [f"preprocess.width={imgsz}", f"preprocess.height={imgsz}"]
