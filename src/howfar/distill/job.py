@@ -8,8 +8,10 @@ from pathlib import Path
 
 from howfar.data.dataset import Dataset
 from howfar.distill.lesson import Weights
+from howfar.distill.restart import exported_card
 from howfar.distill.survey import Kind
 from howfar.errors import UsageError
+from howfar.models.card import ModelCard
 from howfar.nets.checkpoint import load_checkpoint
 from howfar.nets.joint import SIZES
 from howfar.train.loop import LAST
@@ -43,11 +45,14 @@ class DistillJob:
         detector: teacher of boxes: it also tells what a picture shows. Catalog name or file.
         depth: teacher of metric depth indoors, or None.
         relative: teacher of roads, up to scale (and shift, where its card says so), or None.
-        start: NanoDet-Plus file, or a checkpoint of a student, to start from; None: random weights.
+        start: NanoDet-Plus file, or a student (checkpoint, or as it was exported), to start from;
+            None: random weights.
         start_depth: FastDepth file or name from which the depth branch of a fresh student starts,
             see `howfar.distill.graft`; None: random weights.
         freeze: the student's detector keeps its weights, and no teacher is asked about boxes.
         freeze_grafted: what the depth branch has of FastDepth keeps its weights, too.
+        freeze_wide: 5x5 convolutions of single channels keep theirs: their gradients take half of
+            a step's time on a CPU.
         remember: every epoch repeats the same views, see `howfar.distill.remember`; what does not
             learn is asked about each once.
         settings: changes of `RECIPE`, as `--set`.
@@ -74,6 +79,7 @@ class DistillJob:
     start_depth: str | None = None
     freeze: bool = False
     freeze_grafted: bool = False
+    freeze_wide: bool = False
     remember: bool = False
     settings: Sequence[str] = ()
     views: int = 6000
@@ -123,7 +129,7 @@ def check(job: DistillJob, recipe: Recipe) -> None:
             f"freeze-grafted: students of size {size} have nothing of FastDepth's; leave it out, "
             "or use --size s or m"
         )
-    started = job.start is not None and job.start.suffix != ".onnx"
+    started = job.start is not None and _card_of(job.start) is not None
     if job.freeze_grafted and job.start_depth is None and not started and not goes_on:
         raise UsageError(
             "freeze-grafted: nothing was grafted; add --start-depth fastdepth, or --start with a "
@@ -153,6 +159,12 @@ def exponent_of(job: DistillJob) -> float:
                 "another --out"
             )
         return taught
-    if given is None and job.start is not None and job.start.suffix != ".onnx":
-        return load_checkpoint(job.start).card.focal_exponent
+    card = None if job.start is None else _card_of(job.start)
+    if given is None and card is not None:
+        return card.focal_exponent
     return 1.0 if given is None else given
+
+
+def _card_of(start: Path) -> ModelCard | None:
+    """The card of a student to start from; None for a detector's file."""
+    return exported_card(start) if start.suffix == ".onnx" else load_checkpoint(start).card

@@ -31,6 +31,7 @@ from howfar.nets.joint import CANONICAL_FOCAL
 from howfar.nets.nanodet import BINS
 from howfar.train.detection import validate_detector
 from howfar.train.objectives import NO_LABEL
+from howfar.train.precision import uses_bf16
 from howfar.train.recipe import Recipe
 from howfar.train.task import Draw, Outputs
 from howfar.train.validate import validate
@@ -51,6 +52,8 @@ class Weights:
     metric: float = 5.0
     relative: float = 1.0
     sizes: float = 0.2
+    rooms: float = 1.0
+    steady: float = 0.5
     share: float = 1.0
     scores: float = 1.0
     distributions: float = 0.25
@@ -61,7 +64,7 @@ class Answers(NamedTuple):
     """What the teachers say of a batch; None where there is no such teacher, or it is not asked.
 
     Attributes:
-        metric: (M, 1, S/4, S/4) canonical log depth of the views with `metric` above 0.
+        metric: (M, 1, S/4, S/4) canonical log depth of the views that are `asked` about.
         metric_valid: where it is known.
         relative: (R, 1, S/4, S/4) inverse depth, in no unit, of the views with `relative` above 0.
         boxes: (B, P, classes + 32) scores and logits of box distributions.
@@ -82,9 +85,9 @@ class ViewBatch:
             layers said of them.
         log_depth, valid: (B, 1, S/4, S/4).
         priors: (N, 8): number of the view, then a row of `View.priors`.
-        metric: (B,) weight of the metric teacher; 0 where there is none, or it is not asked.
-        wholes: (N, 3, S, S) float32, the pictures about which it is asked, one for each view with
-            `metric` above 0.
+        metric: (B,) weight of the metric teacher for the student's answer.
+        asked: (B,) bool, views about whose whole pictures it is asked; all with `metric` above 0.
+        wholes: (N, 3, S, S) float32, these pictures.
         parts: (N, 4) the views in them, see `View.part`.
         relative: (B,) that of the relative teacher.
         labels: (B, S/8, S/8) int64 classes of pixels, 255 unknown; None without a semantic head.
@@ -97,6 +100,7 @@ class ViewBatch:
     valid: Tensor
     priors: Tensor
     metric: Tensor
+    asked: Tensor
     wholes: Tensor
     parts: Tensor
     relative: Tensor
@@ -132,6 +136,9 @@ class Lesson:
         labels: names of the pixel classes that a student with a semantic head learns from truth.
         judges: data by which checkpoints are chosen: name -> data with depth or boxes.
         exponent: `ModelCard.focal_exponent` of the student.
+        everywhere: the metric teacher is asked about outdoor pictures, too, for what the student
+            has of FastDepth (a function is matched the better the more is seen of it), and the
+            student itself about whole pictures of which it sees a part.
         card: of the student.
     """
 
@@ -144,6 +151,7 @@ class Lesson:
     labels: tuple[str, ...] = ()
     judges: Mapping[str, Dataset] = field(default_factory=dict)
     exponent: float = 1.0
+    everywhere: bool = False
 
     def __post_init__(self) -> None:
         card = joint_card(self.recipe.name, self.recipe.preprocess, self.exponent)
@@ -184,8 +192,15 @@ class Lesson:
             none = np.full((cells, cells), NO_LABEL, np.uint8)
             rows_of = [none if v.labels is None else v.labels for v in examples]
             labels = torch.from_numpy(np.stack(rows_of)).long()
-        asked = [v for v in examples if self.metric and v.whole is not None and v.trust > 0]
-        trust = [v.trust if v in asked else 0.0 for v in examples]
+        known = self.metric is not None
+        ask = [
+            known
+            and v.whole is not None
+            and (self.everywhere or (v.kind is Kind.INDOOR and v.trust > 0))
+            for v in examples
+        ]
+        asked = [view for view, wanted in zip(examples, ask, strict=True) if wanted]
+        trust = [v.trust if known and v.kind is Kind.INDOOR else 0.0 for v in examples]
         wholes = [v.whole for v in asked if v.whole is not None]
         road = [float(v.kind is Kind.ROAD and self.relative is not None) for v in examples]
         return ViewBatch(
@@ -194,6 +209,7 @@ class Lesson:
             valid.reshape(-1, 1, size, size),
             priors,
             torch.tensor(trust),
+            torch.tensor(ask),
             normalised(np.stack(wholes)) if wholes else images[:0],
             torch.tensor([v.part for v in asked]).reshape(-1, 4),
             torch.tensor(road),
@@ -203,7 +219,6 @@ class Lesson:
 
     def loss(self, module: nn.Module, outputs: Outputs, batch: ViewBatch) -> Tensor:
         """The sum of what truth and teachers say."""
-        del module
         u, s = outputs["log_depth"], outputs["log_error"]
         answers = batch.answers or self.ask(batch)
         weights = self.weights
@@ -213,11 +228,16 @@ class Lesson:
         loss = weights.truth * (known + weights.gradient * edges)
         loss = loss + weights.sizes * self._sizes(u, batch.priors)
         if answers.metric is not None and answers.metric_valid is not None:
-            asked = batch.metric > 0
+            asked = batch.asked
             target, valid, worth = answers.metric, answers.metric_valid, batch.metric[asked]
             part = matching.laplace_nll(u[asked], s[asked], target, valid, worth)
             edges = matching.log_gradient(u[asked], target, valid, worth)
             loss = loss + weights.metric * (part + weights.gradient * edges)
+            if self.everywhere and "rooms" in outputs:
+                part = _matched(outputs["rooms"][asked], target, valid, weights.gradient)
+                loss = loss + weights.rooms * part
+            if self.everywhere:
+                loss = loss + weights.steady * self._steady(module, u[asked], batch)
         if answers.relative is not None:
             asked = batch.relative > 0
             part = self._followed(u[asked], answers.relative, batch.relative[asked])
@@ -244,7 +264,7 @@ class Lesson:
             raise TypeError("teachers look at pictures")
         size = self.recipe.preprocess.width // STRIDE
         found = Answers()
-        if self.metric is not None and bool((batch.metric > 0).any()):
+        if self.metric is not None and len(batch.wholes):
             target, valid = self.metric.log_depth(views_of(batch.wholes), size)
             target, valid = part_of(target, valid, batch.parts, self.exponent)
             found = found._replace(metric=target, metric_valid=valid)
@@ -255,6 +275,20 @@ class Lesson:
         if self.detector is not None:
             found = found._replace(boxes=self.detector(views_of(batch.images)))
         return found
+
+    def _steady(self, module: nn.Module, u: Tensor, batch: ViewBatch) -> Tensor:
+        """How far what the student says of parts of pictures is from what it says of the whole, of
+        those about which no teacher knows better."""
+        cut = (batch.parts[:, 2:] - batch.parts[:, :2]).amin(1) < 1
+        some = torch.nonzero(cut & (batch.metric[batch.asked] == 0))[:, 0]
+        if not len(some):
+            return u.new_zeros(())
+        bf16 = uses_bf16(self.recipe.precision, u.device)
+        with torch.no_grad(), torch.autocast(u.device.type, torch.bfloat16, enabled=bf16):
+            whole = _as_used(module, batch.wholes[some])["log_depth"].float()
+        known = torch.ones_like(whole) > 0
+        target, valid = part_of(whole, known, batch.parts[some], self.exponent)
+        return _matched(u[some], target, valid, 0.0)
 
     def _sizes(self, u: Tensor, priors: Tensor) -> Tensor:
         """Depth of whole people and vehicles against what their size allows."""
@@ -303,6 +337,23 @@ _NO_BOXES: dict[str, Any] = dict.fromkeys(
         "instance_ids",
     )
 )
+
+
+def _matched(u: Tensor, target: Tensor, valid: Tensor, gradient: float) -> Tensor:
+    """Mean absolute difference of log depth, and `gradient` times that of its gradients."""
+    one = torch.ones(len(u), device=u.device)
+    loss = matching.laplace_nll(u, torch.zeros_like(u), target, valid, one)
+    return loss + gradient * matching.log_gradient(u, target, valid, one)
+
+
+def _as_used(module: nn.Module, images: Tensor) -> Outputs:
+    """What a network that is being trained says when it is not."""
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    found: Outputs = module(images)
+    for part in training:
+        part.training = True
+    return found
 
 
 def share_loss(logit: Tensor, batch: ViewBatch) -> Tensor:

@@ -117,6 +117,7 @@ class Remembered:
             _map(rows["valid"]),
             torch.from_numpy(np.concatenate(priors).astype(np.float32)),
             torch.from_numpy(rows["metric_weight"].copy()),
+            torch.from_numpy(rows["metric_weight"] > 0),
             none,
             torch.zeros(0, 4),
             torch.from_numpy(rows["relative_weight"].copy()),

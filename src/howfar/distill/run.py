@@ -15,12 +15,13 @@ from howfar.data.address import open_dataset
 from howfar.data.dataset import Dataset, Records
 from howfar.data.scene import Scene
 from howfar.distill.conformal import measure_blocks
-from howfar.distill.finish import finish, student_of
+from howfar.distill.finish import finish, student_of, usual_views
 from howfar.distill.graft import graft
 from howfar.distill.job import DistillJob, check, exponent_of
 from howfar.distill.lesson import MEAN, STD, Lesson
 from howfar.distill.mixture import Mixture, Source
 from howfar.distill.remember import Remembered
+from howfar.distill.restart import exported_card, restart
 from howfar.distill.survey import Finding, Kind, survey
 from howfar.distill.teachers import Teacher
 from howfar.distill.views import make_view
@@ -29,6 +30,7 @@ from howfar.loading import load_network
 from howfar.models.card import Task
 from howfar.models.classes import COCO80
 from howfar.models.store import LocalModel, find_model
+from howfar.nets.blocks import DepthwiseConv2d
 from howfar.nets.checkpoint import load_checkpoint, save_checkpoint
 from howfar.nets.joint import Joint
 from howfar.train.loop import BEST, LAST, Job, State, Tick, train
@@ -37,6 +39,10 @@ from howfar.train.task import Task as TrainingTask
 
 TRUSTED = 0.2
 """Least trust in the metric teacher for a picture to teach depth by it alone."""
+WIDE = 5
+"""Side of the kernels that `DistillJob.freeze_wide` means."""
+NORMS = 100
+"""Pictures by which the norms of an exported student are measured."""
 GRAFTED = 400
 """Pictures by which a depth branch is set upon a detector."""
 RECIPE = Recipe(
@@ -142,27 +148,19 @@ def _prepared(
 ) -> Lesson:
     """The lesson, with the student at its start."""
     module = student_in(module)
-    fresh = not (job.folder / LAST).exists()
-    if fresh and job.start is not None and job.start.suffix == ".onnx":
-        module.start_from_nanodet(job.start)
-    if fresh and job.start_depth is not None:
-        model = find_model(job.start_depth)
-        size = recipe.preprocess.width
-        indoors = whole_views(mixture, (Kind.INDOOR,), size)
-        if indoors is None:
-            raise UsageError(
-                "start-depth: no picture shows a room, where FastDepth can be asked; add pictures "
-                "of rooms, or leave it out"
-            )
-        others = whole_views(mixture, (Kind.ROAD, Kind.OTHER), size)
-        graft(module, Teacher(model, Task.DEPTH), model.path, indoors, others)
+    if not (job.folder / LAST).exists():
+        _start(module, job, recipe, mixture)
     if job.freeze:
         for part in module.detector:
             part.requires_grad_(False)
-    if not fresh:  # what is frozen is looked at before training restores it
+    if (job.folder / LAST).exists():  # what is frozen is looked at before training restores it
         module.load_state_dict(load_checkpoint(job.folder / LAST).training["model"])
     if job.freeze_grafted and module.depth.rooms is not None:
         module.depth.rooms.requires_grad_(False)
+    if job.freeze_wide:
+        for layer in module.modules():
+            if isinstance(layer, DepthwiseConv2d) and layer.kernel_size[0] == WIDE:
+                layer.requires_grad_(False)
     return Lesson(
         recipe,
         mixture,
@@ -173,7 +171,29 @@ def _prepared(
         labels,
         job.judges,
         exponent,
+        everywhere=not job.freeze_grafted and module.depth.rooms is not None,
     )
+
+
+def _start(module: Joint, job: DistillJob, recipe: Recipe, mixture: Mixture) -> None:
+    """Give a fresh student the weights of the files to start from; checkpoints are read later."""
+    size = recipe.preprocess.width
+    if job.start is not None and job.start.suffix == ".onnx":
+        if exported_card(job.start) is None:
+            module.start_from_nanodet(job.start)
+        else:
+            restart(module, job.start, usual_views(mixture, size, NORMS))
+    if job.start_depth is None:
+        return
+    model = find_model(job.start_depth)
+    indoors = whole_views(mixture, (Kind.INDOOR,), size)
+    if indoors is None:
+        raise UsageError(
+            "start-depth: no picture shows a room, where FastDepth can be asked; add pictures "
+            "of rooms, or leave it out"
+        )
+    others = whole_views(mixture, (Kind.ROAD, Kind.OTHER), size)
+    graft(module, Teacher(model, Task.DEPTH), model.path, indoors, others)
 
 
 def student_in(module: nn.Module) -> Joint:

@@ -30,8 +30,8 @@ ASPECT_SPREAD = 0.25
 """Of the logarithm of a view's aspect ratio against its picture's."""
 WIDE = 0.5
 """Share of road views that are as wide as a car camera's."""
-ZOOM, ROOM_ZOOM = 1.6, 1.3
-"""Most that a view magnifies, and that of a room known by a metric teacher only."""
+ZOOM = 1.6
+"""Most that a view magnifies."""
 ZOOMED = 0.5
 """Share of views that are magnified."""
 Box = tuple[float, float, float, float]
@@ -55,7 +55,7 @@ class View:
         trust: weight of the metric teacher.
         labels: (S/8, S/8) uint8 class of each pixel, 255 unknown; None without such truth.
         whole: (S, S, 3) the picture of which the view is a part, likewise coloured; None where
-            nobody is asked about it. A metric teacher sees this: it does not know that what fills
+            the truth teaches. A metric teacher sees this: it does not know that what fills
             twice as much of a view is half as far (FastDepth: 1.4 times too far at zoom 2).
         part: x1, y1, x2, y2 of the view in `whole`, 0..1.
     """
@@ -104,7 +104,7 @@ def make_view(
         whole = steps.random_flip(scene, rng)
         scene, part = _cut(whole, kind, rng)
     scene = resize_scene(scene, size, size)
-    uncut = resize_scene(whole, size, size) if kind is Kind.INDOOR else None
+    uncut = resize_scene(whole, size, size) if kind is not None else None
     if not plain:
         seed = int(rng.integers(2**32))
         scene = _recoloured(scene, np.random.default_rng(seed))
@@ -126,8 +126,7 @@ def _cut(scene: Scene, kind: Kind | None, rng: np.random.Generator) -> tuple[Sce
     roadlike = kind is Kind.ROAD or (kind is None and scene.width > 1.2 * scene.height)
     if roadlike and rng.random() < WIDE:
         aspect *= float(rng.uniform(1.3, 2.6))
-    most = ROOM_ZOOM if kind is Kind.INDOOR else ZOOM
-    zoom = float(np.exp(rng.uniform(0, np.log(most)))) if rng.random() < ZOOMED else 1.0
+    zoom = float(np.exp(rng.uniform(0, np.log(ZOOM)))) if rng.random() < ZOOMED else 1.0
     width = scene.width / zoom * min(aspect, 1)
     height = scene.height / zoom / max(aspect, 1)
     wide, high = max(int(width), 32), max(int(height), 32)

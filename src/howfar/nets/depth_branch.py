@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from howfar.nets.blocks import DepthwiseConv2d
 from howfar.nets.nanodet import enlarged
 from howfar.nets.onnx_weights import pour_convolutions
 from howfar.nets.shufflenet import STEM, conv
@@ -66,6 +67,7 @@ class Said(NamedTuple):
         pooled: (B, F) features of the whole view.
         fine: (B, widths[0], H/8, W/8) features.
         share: (B, 1) logit of how much the U counts beside `Rooms`; None without them.
+        rooms: (B, 1, H/4, W/4) log depth by `Rooms` alone; None likewise.
     """
 
     log_depth: Tensor
@@ -73,6 +75,7 @@ class Said(NamedTuple):
     pooled: Tensor
     fine: Tensor
     share: Tensor | None
+    rooms: Tensor | None
 
 
 class Rooms(nn.Module):
@@ -185,12 +188,13 @@ class DepthBranch(nn.Module):
         scene = self.scale(pooled)[..., None, None]
         x = self.fine(self.stem(stem) + enlarged(self.narrow[2](low), stem))
         log_depth, log_error = (self.out(x) + scene[:, :2]).chunk(2, 1)
-        share = None
+        share = own = None
         if self.rooms is not None and self.gate is not None:
             known = enlarged(self.rooms(seen) if rooms is None else rooms, stem)
             share = self.gate(pyramid[2].mean((2, 3))) + scene[:, 2:, 0, 0]
             log_depth = known + torch.sigmoid(share)[..., None, None] * (log_depth - known)
-        return Said(log_depth + LOG_DEPTH, log_error + LOG_ERROR_START, pooled, low, share)
+            own = known + LOG_DEPTH
+        return Said(log_depth + LOG_DEPTH, log_error + LOG_ERROR_START, pooled, low, share, own)
 
     def novelty(self, pooled: Tensor) -> Tensor:
         """(B, 1) Mahalanobis distance of a view's features from those of training, in units that
@@ -210,7 +214,7 @@ def quiet(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
 def separable(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
     """A convolution of each channel, then one across channels, each with a rectifier."""
     return nn.Sequential(
-        nn.Conv2d(inputs, inputs, kernel, stride, kernel // 2, groups=inputs),
+        DepthwiseConv2d(inputs, kernel, stride),
         nn.ReLU(inplace=True),
         nn.Conv2d(inputs, outputs, 1),
         nn.ReLU(inplace=True),

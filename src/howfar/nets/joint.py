@@ -46,7 +46,8 @@ class Joint(nn.Module):
     canonical metres; "log_error": likewise, the logarithm of the scale b of the Laplace
     distribution of its error; "novelty": (B, 1), see `DepthBranch.novelty`;
     with `labels`, "semantics": (B, labels, H/8, W/8) logits; in training, where FastDepth's layers
-    are there, "share": (B, 1) logit of how much the other branch counts}.
+    are there, "share": (B, 1) logit of how much the other branch counts, and "rooms": like
+    "log_depth", what they alone say}.
 
     Args:
         size: key of `SIZES`.
@@ -91,6 +92,8 @@ class Joint(nn.Module):
         found["novelty"] = self.depth.novelty(said.pooled)
         if self.training and said.share is not None:
             found["share"] = said.share
+        if self.training and said.rooms is not None:
+            found["rooms"] = said.rooms
         if self.semantics is not None:
             found["semantics"] = self.semantics(said.fine)
         return found

@@ -28,7 +28,7 @@ class GhostModule(nn.Module):
         super().__init__()
         half = outputs // 2
         self.primary = conv(inputs, half, 1, active=active, norm=norm)
-        self.cheap = conv(half, half, 3, groups=half, active=active, norm=norm)
+        self.cheap = conv(half, half, 3, depthwise=True, active=active, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, outputs, H, W)."""
@@ -45,7 +45,7 @@ class GhostBlock(nn.Module):
             GhostModule(inputs, outputs, True, norm), GhostModule(outputs, outputs, False, norm)
         )
         self.shortcut = nn.Sequential(
-            conv(inputs, inputs, 5, groups=inputs, active=False, norm=norm),
+            conv(inputs, inputs, 5, depthwise=True, active=False, norm=norm),
             conv(inputs, outputs, 1, active=False, norm=norm),
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from howfar.nets.blocks import DepthwiseConv2d
+
 SLOPE = 0.1
 """Of the leaky rectifiers."""
 REPEATS = (4, 8, 4)
@@ -18,13 +20,15 @@ def conv(
     kernel: int,
     *,
     stride: int = 1,
-    groups: int = 1,
+    depthwise: bool = False,
     active: bool = True,
     norm: bool = True,
 ) -> nn.Sequential:
     """Convolution, batch norm (or a bias, as where norms are folded in), leaky rectifier."""
     parts: list[nn.Module] = [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=not norm)
+        DepthwiseConv2d(outputs, kernel, stride, bias=not norm)
+        if depthwise
+        else nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=not norm)
     ]
     if norm:
         parts.append(nn.BatchNorm2d(outputs))
@@ -38,7 +42,7 @@ def separable(
 ) -> nn.Sequential:
     """A convolution of each channel by itself, then one across channels, each with a rectifier."""
     return nn.Sequential(
-        conv(inputs, inputs, kernel, stride=stride, groups=inputs, norm=norm),
+        conv(inputs, inputs, kernel, stride=stride, depthwise=True, norm=norm),
         conv(inputs, outputs, 1, norm=norm),
     )
 
@@ -58,12 +62,12 @@ class ShuffleUnit(nn.Module):
         self.side = None
         if stride > 1:
             self.side = nn.Sequential(
-                conv(inputs, inputs, 3, stride=stride, groups=inputs, active=False, norm=norm),
+                conv(inputs, inputs, 3, stride=stride, depthwise=True, active=False, norm=norm),
                 conv(inputs, half, 1, norm=norm),
             )
         self.main = nn.Sequential(
             conv(inputs if stride > 1 else half, half, 1, norm=norm),
-            conv(half, half, 3, stride=stride, groups=half, active=False, norm=norm),
+            conv(half, half, 3, stride=stride, depthwise=True, active=False, norm=norm),
             conv(half, half, 1, norm=norm),
         )
 
