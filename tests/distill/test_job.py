@@ -20,7 +20,6 @@ def test_a_student_keeps_the_law_of_where_it_comes_from(tmp_path):
     save_checkpoint(tmp_path / "a.pt", checkpoint)
     job = DistillJob([], tmp_path / "run")
     assert exponent_of(job) == 1.0
-    assert exponent_of(replace(job, start=tmp_path / "nanodet.onnx")) == 1.0
     assert exponent_of(replace(job, start=tmp_path / "a.pt")) == 0.5
     assert exponent_of(replace(job, start=tmp_path / "a.pt", focal_exponent=0.8)) == 0.8
     (tmp_path / "run").mkdir()

@@ -8,7 +8,9 @@ from howfar.core.camera import Camera
 from howfar.core.depth import DepthKind
 from howfar.data.geometry import crop, resize_scene
 from howfar.data.scene import Scene
-from howfar.distill.lesson import Lesson, ViewBatch, part_of, share_loss
+from howfar.distill.lesson import Answers, Lesson, ViewBatch, part_of, share_loss
+from howfar.distill.mixture import Mixture
+from howfar.distill.run import RECIPE
 from howfar.distill.views import canonical
 from howfar.nets.joint import CANONICAL_FOCAL
 
@@ -57,8 +59,8 @@ def test_who_answers_is_taught_where_it_is_known():
     none = torch.zeros(3, 1, 1, 1)
     rooms, road = torch.tensor([0.4, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
     batch = ViewBatch(
-        *(none, none, none > 0, torch.zeros(0, 8), rooms, none[:0], torch.zeros(0, 4), road),
-        *(None, ("room", "road", "truth")),
+        *(none, none, none > 0, torch.zeros(0, 8), rooms, rooms > 0, none[:0]),
+        *(torch.zeros(0, 4), road, None, ("room", "road", "truth")),
     )
     logit = torch.tensor([1.0, 1.0, 1.0], requires_grad=True)
     share_loss(logit, batch).backward()
@@ -80,3 +82,54 @@ def test_a_teacher_is_followed_up_to_what_it_leaves_open(kind, shift, same):
     inverse = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0)) + 0.1
     loss = Lesson._followed(lesson, -(2 * inverse + shift).log(), inverse, torch.ones(1)).item()
     assert (loss < 1e-4) == same
+
+
+HALF = torch.tensor([[0.25, 0.25, 0.75, 0.75]])
+
+
+def outdoors(parts, metric=0.0):
+    """A view of which nothing is known but the picture that it is a part of."""
+    none = torch.zeros(1, 1, 8, 8)
+    return ViewBatch(
+        *(torch.zeros(1, 3, 32, 32), none, none > 0, torch.zeros(0, 8), torch.tensor([metric])),
+        *(torch.tensor([True]), torch.zeros(1, 3, 32, 32), parts, torch.zeros(1), None, ("view",)),
+    )
+
+
+class Slope(torch.nn.Module):
+    """Says the same of every picture: farther to the right."""
+
+    def forward(self, images):
+        ramp = torch.linspace(0, 1, images.shape[-1] // 4).expand(images.shape[-2] // 4, -1)
+        return {"log_depth": ramp.expand(len(images), 1, -1, -1)}
+
+
+@pytest.mark.parametrize(
+    ("parts", "metric", "wanted"),
+    [(HALF, 0.0, 0.1), (HALF, 0.4, 0.0), (torch.tensor([[0.0, 0.0, 1.0, 1.0]]), 0.0, 0.0)],
+)
+def test_a_student_is_held_to_what_it_says_of_the_whole(parts, metric, wanted):
+    """Of a part, where no teacher knows better; training goes on in the mode it was in."""
+    lesson = Lesson(RECIPE, Mixture([], 0), exponent=0.5, everywhere=True)
+    student = Slope().train()
+    of_whole = student(torch.zeros(1, 3, 32, 32))["log_depth"]
+    of_part, _ = part_of(of_whole, of_whole > -1, HALF, 0.5)
+    loss = lesson._steady(student, of_part + 0.1, outdoors(parts, metric))
+    assert loss.item() == pytest.approx(wanted, abs=1e-6)
+    assert student.training
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_layers_of_the_metric_teacher_follow_it_everywhere(everywhere):
+    """Outdoors, too, where its answer is not the student's."""
+    lesson = Lesson(RECIPE, Mixture([], 0), everywhere=everywhere)
+    maps = {
+        name: torch.zeros(1, 1, 8, 8, requires_grad=True)
+        for name in ("log_depth", "log_error", "rooms")
+    }
+    answer = Answers(metric=torch.ones(1, 1, 8, 8), metric_valid=torch.ones(1, 1, 8, 8) > 0)
+    batch = outdoors(torch.tensor([[0.0, 0.0, 1.0, 1.0]]))
+    lesson.loss(Slope(), maps, ViewBatch(**(vars(batch) | {"answers": answer}))).backward()
+    told = maps["rooms"].grad
+    assert (told is not None and bool((told < 0).all())) == everywhere
+    assert not maps["log_depth"].grad.any()

@@ -1,0 +1,5 @@
+"""`python -m howfar`, as launchers of several processes start it."""
+
+from howfar.cli import main
+
+main()

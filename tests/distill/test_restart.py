@@ -1,0 +1,85 @@
+"""A student goes on from a file that was exported."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from howfar.distill.job import DistillJob, exponent_of
+from howfar.distill.lesson import joint_card
+from howfar.distill.restart import exported_card, restart
+from howfar.distill.run import RECIPE
+from howfar.errors import ModelError
+from howfar.export import export_checkpoint
+from howfar.models.store import find_model
+from howfar.nets.checkpoint import Checkpoint, save_checkpoint
+from howfar.nets.joint import joint
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A student whose norms do something, and the file that `howfar export` writes of it."""
+    torch.manual_seed(0)
+    net = joint("n")
+    views = torch.randn(8, 3, SIZE, SIZE)
+    for part in net.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(part.weight, 0.5, 2)
+            torch.nn.init.uniform_(part.bias, -0.5, 0.5)
+    for last in (net.depth.out, net.depth.scale[-1]):  # equal ones would be stored once
+        torch.nn.init.uniform_(last.bias, -0.5, 0.5)
+    net.train()(views)
+    folder = tmp_path_factory.mktemp("student")
+    card = joint_card("n", replace(RECIPE.preprocess, width=SIZE, height=SIZE), 0.5)
+    save_checkpoint(folder / "a.pt", Checkpoint("joint", {"size": "n"}, card, net.state_dict()))
+    export_checkpoint(folder / "a.pt", folder / "a.onnx", "fp16-weights", [])
+    return net.eval(), views, folder / "a.onnx"
+
+
+@pytest.mark.slow
+def test_it_says_what_the_file_says(exported):
+    net, views, path = exported
+    again = joint("n")
+    restart(again, path, views)
+    with torch.no_grad():
+        wanted, found = net(views), again(views)
+    for name in ("log_depth", "log_error", "detections"):
+        torch.testing.assert_close(found[name], wanted[name], atol=5e-3, rtol=1e-2)
+
+
+@pytest.mark.slow
+def test_its_norms_are_those_of_the_pictures(exported):
+    """What a norm takes has the mean that it remembers, so that training goes on from there."""
+    _, views, path = exported
+    again = joint("n")
+    restart(again, path, views)
+    norm = again.depth.lateral[0][1]
+    seen = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        again(views)
+    torch.testing.assert_close(seen[0].mean((0, 2, 3)), norm.running_mean, atol=1e-4, rtol=1e-3)
+    variance = seen[0].var((0, 2, 3), correction=0)
+    torch.testing.assert_close(variance, norm.running_var, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_other_sizes_are_refused(exported):
+    _, views, path = exported
+    with pytest.raises(ModelError, match=r"a\.onnx: is no Joint of this size"):
+        restart(joint("s"), path, views)
+
+
+@pytest.mark.slow
+def test_the_law_is_that_of_the_file(exported, tmp_path):
+    assert exponent_of(DistillJob([], tmp_path, start=exported[2])) == 0.5
+
+
+@pytest.mark.shared
+def test_the_network_of_the_package_is_a_student_and_a_detector_is_none(shared_models):
+    card = exported_card(find_model("howfar-s").path)
+    assert card is not None
+    assert card.focal_exponent == 0.5
+    assert exported_card(shared_models / "nanodet_plus_m_416.onnx") is None
