@@ -14,7 +14,7 @@ from howfar.distill.remember import FILE, Remembered
 from howfar.distill.run import RECIPE
 from howfar.distill.survey import Finding, Kind
 from howfar.distill.teachers import Teacher
-from howfar.errors import OutputError, UsageError
+from howfar.errors import ModelError, OutputError, UsageError
 from howfar.models.card import Task
 from howfar.models.store import find_model
 from howfar.nets.checkpoint import load_checkpoint
@@ -99,6 +99,27 @@ def test_lessons_teach_by_their_own_law(lesson):
     whole, part = lesson.ask(plain).metric, half.ask(law).metric
     zoom = (plain.parts[:, 2] - plain.parts[:, 0]).log()
     torch.testing.assert_close((part - whole).mean((1, 2, 3)), -0.5 * zoom, atol=1e-4, rtol=0)
+
+
+@pytest.mark.shared
+def test_whole_pictures_belong_to_their_views(lesson):
+    """Asked about everywhere, the metric teacher says of rooms what it said of rooms alone."""
+
+    def answers(of):
+        views = [
+            of.example(i, lambda i: of.scene(of.data[i]), np.random.default_rng(i))
+            for i in range(10)
+        ]
+        batch = of.stack([str(i) for i in range(10)], views)
+        return views, batch, of.ask(batch).metric
+
+    _, few, some = answers(lesson)
+    views, batch, every = answers(replace(lesson, everywhere=True))
+    assert batch.asked.tolist() == [view.kind is not None for view in views]
+    assert 0 < few.asked.sum() < batch.asked.sum() == len(batch.wholes) == len(batch.parts)
+    torch.testing.assert_close(batch.metric, few.metric)
+    rooms = few.asked[batch.asked]
+    torch.testing.assert_close(every[rooms], some, atol=1e-3, rtol=0)
 
 
 @pytest.mark.shared
@@ -212,7 +233,10 @@ def test_a_missing_teacher_teaches_the_same(lesson, tmp_path, size):
         ("--freeze-detector", "the detector has random weights; add --start"),
         ("--freeze-grafted", "nothing was grafted"),
         ("--freeze-grafted --size n", "size n have nothing of FastDepth's"),
-        ("--start nope.onnx", "start nope.onnx: there is no such file"),
+        ("--start nope.onnx", "nope.onnx: no such file"),
+        ("--freeze-wide", "layers with random weights would stay so; add --start"),
+        ("--start howfar-s --start-depth fastdepth", "has its depth branch; leave it out"),
+        ("--start howfar-s --size n", "howfar-s.onnx: .*give the --size that was exported"),
         (
             "--remember --freeze-grafted --start-depth fastdepth --labels --set multi_scale=0.5",
             "add --freeze-detector, leave out --labels, leave out --set multi_scale",
@@ -227,7 +251,7 @@ def test_options_that_contradict_are_told_before_anything_is_fetched(
     monkeypatch.setenv("HOWFAR_MODELS", "")
     monkeypatch.setenv("HOWFAR_OFFLINE", "1")
     start = ["distill", "--data", "synthetic:indoor?count=2&size=96x72@1", "--imgsz", "96"]
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises((UsageError, ModelError), match=said):
         CliRunner().invoke(
             app, [*start, *words.split(), "--out", str(tmp_path)], catch_exceptions=False
         )

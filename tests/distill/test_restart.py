@@ -28,8 +28,6 @@ def exported(tmp_path_factory):
         if isinstance(part, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(part.weight, 0.5, 2)
             torch.nn.init.uniform_(part.bias, -0.5, 0.5)
-    for last in (net.depth.out, net.depth.scale[-1]):  # equal ones would be stored once
-        torch.nn.init.uniform_(last.bias, -0.5, 0.5)
     net.train()(views)
     folder = tmp_path_factory.mktemp("student")
     card = joint_card("n", replace(RECIPE.preprocess, width=SIZE, height=SIZE), 0.5)
@@ -68,8 +66,26 @@ def test_its_norms_are_those_of_the_pictures(exported):
 @pytest.mark.slow
 def test_other_sizes_are_refused(exported):
     _, views, path = exported
-    with pytest.raises(ModelError, match=r"a\.onnx: is no Joint of this size"):
+    with pytest.raises(ModelError, match=r"a\.onnx: .* is missing or of another shape; give the"):
         restart(joint("s"), path, views)
+
+
+@pytest.mark.slow
+def test_a_new_semantic_head_stays_fresh(exported):
+    net, views, path = exported
+    again = joint("n", labels=5)
+    fresh = again.semantics.weight.detach().clone()
+    restart(again, path, None)
+    assert torch.equal(again.semantics.weight, fresh)
+    with torch.no_grad():
+        wanted, found = net(views), again(views)
+    torch.testing.assert_close(found["log_depth"], wanted["log_depth"], atol=5e-3, rtol=1e-2)
+
+
+def test_a_file_that_is_no_network_is_told(tmp_path):
+    (tmp_path / "a.onnx").write_text("words")
+    with pytest.raises(ModelError, match=r"a\.onnx: is no ONNX file that can be read"):
+        exported_card(tmp_path / "a.onnx")
 
 
 @pytest.mark.slow

@@ -3,9 +3,17 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from howfar.cli import app
+from howfar.distill.restart import restart
+from howfar.distill.teachers import Teacher
+from howfar.errors import UsageError
+from howfar.models.card import Task
+from howfar.models.store import find_model
+from howfar.nets.blocks import DepthwiseConv2d
 from howfar.nets.checkpoint import load_checkpoint
+from howfar.nets.joint import joint
 
 
 @pytest.mark.shared
@@ -48,3 +56,50 @@ def test_a_student_learns_from_three_teachers(shared_data, shared_models, tmp_pa
     assert card.interval_level == 0.8
     assert card.focal_exponent == 0.5
     assert sum(record["semantics"].values()) == pytest.approx(1)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_a_student_goes_on_from_the_network_of_the_package(
+    shared_data, shared_models, tmp_path, monkeypatch
+):
+    """By its name alone; slowly, wide kernels stay as they are, and it still finds the same."""
+    from typer.testing import CliRunner
+
+    monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for path in sorted((shared_data / "train" / "coco-train128" / "images").glob("*"))[:4]:
+        cv2.imwrite(str(photos / f"{path.stem}.png"), cv2.imread(str(path)))
+    words = [
+        *("distill", "--data", f"pictures:{photos}@1", "--cpu", "--views", "16", "--epochs", "2"),
+        *("--start", "howfar-s", "--freeze-wide", "--set", "batch=8", "--out", str(tmp_path / "a")),
+    ]
+    runner = CliRunner()
+    result = runner.invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    found = load_checkpoint(tmp_path / "a" / "best.pt")
+    assert (found.card.preprocess.width, found.card.focal_exponent) == (288, 0.5)
+    assert found.recipe["slow"] == ["encoder.", "pyramid.", "head.", "depth."]
+    before, after = joint("s", norm=False), found.module()
+    restart(before, find_model("howfar-s").path, None)
+    for name, layer in before.named_modules():
+        if isinstance(layer, DepthwiseConv2d):
+            same = torch.equal(layer.weight, after.get_submodule(name).weight)
+            assert same == (layer.kernel_size[0] == 5), name
+    again = [word for word in words if word != "--freeze-wide"]
+    with pytest.raises(UsageError, match=r"last\.pt: other layers learned before"):
+        runner.invoke(app, [*again, "--resume"], catch_exceptions=False)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["fastdepth", "pydnet-kitti"])
+def test_teachers_say_the_same_in_bfloat16(name, shared_models, monkeypatch):
+    monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
+    views = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    answers = []
+    for fast in (True, False):
+        monkeypatch.setattr("howfar.distill.teachers.uses_bf16", lambda *_, fast=fast: fast)
+        answers.append(Teacher(find_model(name), Task.DEPTH)(views))
+    gap = (answers[0] - answers[1]).abs().mean() / answers[1].abs().mean()
+    assert 0 < gap < 0.02

@@ -8,14 +8,17 @@ from pathlib import Path
 
 from howfar.data.dataset import Dataset
 from howfar.distill.lesson import Weights
-from howfar.distill.restart import exported_card
+from howfar.distill.restart import exported_card, restart
 from howfar.distill.survey import Kind
-from howfar.errors import UsageError
+from howfar.errors import ModelError, UsageError
 from howfar.models.card import ModelCard
 from howfar.nets.checkpoint import load_checkpoint
-from howfar.nets.joint import SIZES
+from howfar.nets.joint import SIZES, joint
 from howfar.train.loop import LAST
 from howfar.train.recipe import Recipe
+
+DETECTOR = ("encoder.", "pyramid.", "head.")
+"""Of the names of a student's parameters."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ class DistillJob:
             see `howfar.distill.graft`; None: random weights.
         freeze: the student's detector keeps its weights, and no teacher is asked about boxes.
         freeze_grafted: what the depth branch has of FastDepth keeps its weights, too.
-        freeze_wide: 5x5 convolutions of single channels keep theirs: their gradients take half of
-            a step's time on a CPU.
+        freeze_wide: 5x5 convolutions of single channels keep theirs, too: their gradients take a
+            fifth (float32) to two fifths (bfloat16) of a step's time on a CPU.
         remember: every epoch repeats the same views, see `howfar.distill.remember`; what does not
             learn is asked about each once.
         settings: changes of `RECIPE`, as `--set`.
@@ -114,7 +117,7 @@ def parse_pictures(text: str) -> Pictures:
 
 def check(job: DistillJob, recipe: Recipe) -> None:
     """Raise `UsageError` for options that contradict each other, before anything is fetched."""
-    size = str(recipe.net_options.get("size", "s"))
+    size = size_of(recipe)
     has_rooms = size in SIZES and SIZES[size][3]
     goes_on = (job.folder / LAST).exists()
     if job.start is not None and not job.start.is_file():
@@ -129,7 +132,19 @@ def check(job: DistillJob, recipe: Recipe) -> None:
             f"freeze-grafted: students of size {size} have nothing of FastDepth's; leave it out, "
             "or use --size s or m"
         )
-    started = job.start is not None and _card_of(job.start) is not None
+    if not goes_on:
+        _check_start(job, recipe)
+    started = job.start is not None and card_of(job.start) is not None
+    if started and job.start_depth is not None:
+        raise UsageError(
+            f"start-depth: the student of {job.start} has its depth branch; leave it out"
+        )
+    fresh_rooms = has_rooms and not started and job.start_depth is None
+    if job.freeze_wide and not goes_on and (job.start is None or fresh_rooms):
+        raise UsageError(
+            "freeze-wide: layers with random weights would stay so; add --start with a student, or "
+            "with NanoDet-Plus-m's ONNX file and --start-depth fastdepth, or leave it out"
+        )
     if job.freeze_grafted and job.start_depth is None and not started and not goes_on:
         raise UsageError(
             "freeze-grafted: nothing was grafted; add --start-depth fastdepth, or --start with a "
@@ -147,6 +162,43 @@ def check(job: DistillJob, recipe: Recipe) -> None:
         )
 
 
+def _check_start(job: DistillJob, recipe: Recipe) -> None:
+    """Raise `UsageError` or `ModelError` where a student cannot start from the given file."""
+    start = job.start
+    if start is None:
+        return
+    size = size_of(recipe)
+    if start.suffix.lower() != ".onnx":
+        other = load_checkpoint(start).options.get("size", "s")
+        if other != size:
+            raise UsageError(f"start {start}: is of size {other}, not {size}; give --size {other}")
+        return
+    student = joint(**recipe.net_options)
+    if exported_card(start) is not None:
+        restart(student, start, None)
+        return
+    try:
+        student.start_from_nanodet(start)
+    except ModelError as error:
+        raise ModelError(
+            f"{error}; a student of size s starts from NanoDet-Plus-m's file, any from a student "
+            "of its size"
+        ) from error
+
+
+def size_of(recipe: Recipe) -> str:
+    """Key of `howfar.nets.joint.SIZES`."""
+    return str(recipe.net_options.get("size", "s"))
+
+
+def with_rates(job: DistillJob, recipe: Recipe) -> Recipe:
+    """What has weights to start from learns at a tenth of the rate, unless `slow` is set."""
+    if job.start is None or job.freeze or recipe.slow:
+        return recipe
+    branch = () if card_of(job.start) is None else ("depth.",)
+    return replace(recipe, slow=(*DETECTOR, *branch))
+
+
 def exponent_of(job: DistillJob) -> float:
     """The focal exponent that is given, or that of where the student comes from; raises
     `UsageError` where a run would go on with another one than it was taught with."""
@@ -159,12 +211,12 @@ def exponent_of(job: DistillJob) -> float:
                 "another --out"
             )
         return taught
-    card = None if job.start is None else _card_of(job.start)
+    card = None if job.start is None else card_of(job.start)
     if given is None and card is not None:
         return card.focal_exponent
     return 1.0 if given is None else given
 
 
-def _card_of(start: Path) -> ModelCard | None:
+def card_of(start: Path) -> ModelCard | None:
     """The card of a student to start from; None for a detector's file."""
-    return exported_card(start) if start.suffix == ".onnx" else load_checkpoint(start).card
+    return exported_card(start) if start.suffix.lower() == ".onnx" else load_checkpoint(start).card

@@ -174,7 +174,10 @@ class Lesson:
         """A random view of picture `index` of the mixture."""
         finding = self.data.finding(index)
         size = self.recipe.preprocess.width
-        return make_view(draw(index), finding, COCO80, size, rng, exponent=self.exponent)
+        scene, exponent, everywhere = draw(index), self.exponent, self.everywhere
+        return make_view(
+            scene, finding, COCO80, size, rng, exponent=exponent, everywhere=everywhere
+        )
 
     def stack(self, ids: Sequence[str], examples: Sequence[View]) -> ViewBatch:
         """A batch of views."""

@@ -37,6 +37,8 @@ PRIORS = 16
 """Most size priors that are kept of a view."""
 TOGETHER = 8
 """Views of which the frozen layers are asked at once."""
+RULES = 2
+"""Changes where views of the same pictures, or answers, come out otherwise than before."""
 TURN = 100_003
 """Between the seeds of two views."""
 
@@ -245,6 +247,7 @@ def _key(lesson: Lesson, student: Joint) -> dict[str, Any]:
             weights.update(same.numpy().tobytes())
     teachers = (lesson.metric, lesson.relative)
     return {
+        "rules": RULES,
         "data": [[s.data.name, len(s.data), s.share] for s in lesson.data.sources],
         "views": len(lesson.data),
         "size": lesson.recipe.preprocess.width,

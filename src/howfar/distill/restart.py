@@ -8,7 +8,9 @@ chosen so that the network says what the file says.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,49 +18,69 @@ from howfar.errors import ModelError
 from howfar.models.card import METADATA_KEY, Decoder, ModelCard
 from howfar.nets.joint import Joint
 
-PREFIX, HALF, FOLDED = "module.", "_half", ".weight_bias"
-"""Of names in files that `howfar export` writes: of every weight, of those that are stored as
-float16, and of biases that came out of norms."""
+PREFIX = "module."
+"""Of the names of weights in files that `howfar export` writes."""
+HALF = "_half"
+"""At their end where they are stored as float16."""
+LABELS = "semantics."
+"""Of the names of the semantic head, which files need not have."""
 
 
-def restart(student: Joint, path: Path, views: Tensor) -> None:
+def exported_card(path: Path) -> ModelCard | None:
+    """The card of an exported joint network; None for other files. Raises `ModelError` for `.onnx`
+    files that cannot be read."""
+    if path.suffix.lower() != ".onnx":
+        return None
+    entries = _read(path).metadata_props
+    texts = [entry.value for entry in entries if entry.key == METADATA_KEY]
+    card = ModelCard.from_json(texts[-1], str(path)) if texts else None
+    return card if card is not None and card.decoder is Decoder.JOINT else None
+
+
+def restart(student: Joint, path: Path, views: Tensor | None) -> None:
     """Make a student what an exported file of the same size is.
+
+    A semantic head stays fresh where the file has none.
 
     Args:
         student: whose weights are replaced; left in eval mode.
         path: of the ONNX file.
-        views: (N, 3, S, S) the student's input, by which norms are measured.
+        views: (N, 3, S, S) the student's input, by which norms are measured; None: they are not,
+            and only add what the file adds.
 
-    Raises `ModelError` for files of other networks.
+    Raises `ModelError` for files of other networks, sizes and precisions.
     """
     weights = _weights(path)
     norms: dict[str, nn.BatchNorm2d] = {}
     for name, part in student.named_modules():
         if isinstance(part, nn.BatchNorm2d):
-            norms[f"{name.rpartition('.')[0]}.0"] = part  # of the convolution before it
+            norms[name.removesuffix(".1")] = part  # behind the convolution .0
+    beside = tuple(f"{name}.1." for name in norms)
     state = student.state_dict()
-    wanted = {n for n in state if not any(n.startswith(_beside(c)) for c in norms)}
-    biases = {name: f"{name}{FOLDED}" for name in norms}
-    weights |= {name.replace(FOLDED, ".bias"): v for name, v in weights.items() if FOLDED in name}
-    missing = sorted((wanted | set(biases.values())) - set(weights))
+    wanted = {n for n in state if not n.startswith((*beside, LABELS))}
+    needed = wanted | {f"{name}.0.bias" for name in norms}
     other = [n for n in wanted & set(weights) if weights[n].shape != state[n].shape]
-    if missing or other:
+    wrong = sorted((needed - set(weights)) | set(other))
+    if wrong:
         raise ModelError(
-            f"{path}: is no {type(student).__name__} of this size that howfar exported; "
-            f"{(missing or other)[0]} is missing or has another shape"
+            f"{path}: {wrong[0]} is missing or of another shape; give the --size that was exported "
+            "(howfar-s: s), and a file in fp32, fp16 or fp16-weights"
         )
-    student.load_state_dict({name: weights[name] for name in wanted}, strict=False)
+    labels = {
+        n
+        for n, value in state.items()
+        if n.startswith(LABELS) and n in weights and weights[n].shape == value.shape
+    }
+    student.load_state_dict({name: weights[name] for name in wanted | labels}, strict=False)
     for name, norm in norms.items():
-        shift = weights[biases[name]]
+        shift = weights[f"{name}.0.bias"]
         _set(norm, torch.zeros_like(shift), torch.full_like(shift, 1 - norm.eps), shift)
-    measured = _measured(student.eval(), list(norms.values()), views)
+    student.eval()
+    if views is None:
+        return
+    measured = _measured(student, list(norms.values()), views)
     for norm, (mean, variance) in zip(norms.values(), measured, strict=True):
         _set(norm, mean, variance, norm.bias.detach().clone())
-
-
-def _beside(convolution: str) -> str:
-    """What the names of a convolution's norm begin with."""
-    return convolution.removesuffix(".0") + ".1."
 
 
 def _set(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, shift: Tensor) -> None:
@@ -100,25 +122,39 @@ def _measured(
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
-    """Weights of an exported file by the names of the module; norms' as `name.0.weight_bias`."""
-    import onnx
+    """Weights of an exported file by the names of the module; what is left of a norm, and biases
+    that export left out because they are 0, or equal, as the biases of the layers that add them."""
     from onnx import numpy_helper
 
-    found = {}
-    for item in onnx.load(path).graph.initializer:
-        if item.name.startswith(PREFIX):
-            name = item.name.removeprefix(PREFIX).removesuffix(HALF)
-            found[name] = torch.from_numpy(numpy_helper.to_array(item).copy()).float()
+    graph = _read(path).graph
+    tensors = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+    cast = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    found = {
+        _name(name): torch.from_numpy(value.copy()).float()
+        for name, value in tensors.items()
+        if name.startswith(PREFIX)
+    }
+    for node in graph.node:
+        if node.op_type not in ("Conv", "Gemm"):
+            continue
+        weight, *bias = (cast.get(name, name) for name in node.input[1:])
+        if weight in tensors and not set(bias) - set(tensors):
+            values = tensors[bias[0]] if bias else np.zeros(len(tensors[weight]))
+            owner = _name(weight).removesuffix("weight")
+            found[f"{owner}bias"] = torch.from_numpy(values.copy()).float()
     return found
 
 
-def exported_card(path: Path) -> ModelCard | None:
-    """The card of an exported joint network; None for checkpoints and other networks."""
-    if path.suffix != ".onnx":
-        return None
+def _name(stored: str) -> str:
+    """A weight's name in the module."""
+    return stored.removeprefix(PREFIX).removesuffix(HALF)
+
+
+def _read(path: Path) -> Any:
+    """The ONNX model of a file."""
     import onnx
 
-    entries = onnx.load(path).metadata_props
-    texts = [entry.value for entry in entries if entry.key == METADATA_KEY]
-    card = ModelCard.from_json(texts[-1], str(path)) if texts else None
-    return card if card is not None and card.decoder is Decoder.JOINT else None
+    try:
+        return onnx.load(path)
+    except Exception as error:  # of protobuf, which tells no types
+        raise ModelError(f"{path}: is no ONNX file that can be read ({error})") from error

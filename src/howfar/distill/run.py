@@ -17,7 +17,7 @@ from howfar.data.scene import Scene
 from howfar.distill.conformal import measure_blocks
 from howfar.distill.finish import finish, student_of, usual_views
 from howfar.distill.graft import graft
-from howfar.distill.job import DistillJob, check, exponent_of
+from howfar.distill.job import DistillJob, check, exponent_of, with_rates
 from howfar.distill.lesson import MEAN, STD, Lesson
 from howfar.distill.mixture import Mixture, Source
 from howfar.distill.remember import Remembered
@@ -39,10 +39,10 @@ from howfar.train.task import Task as TrainingTask
 
 TRUSTED = 0.2
 """Least trust in the metric teacher for a picture to teach depth by it alone."""
-WIDE = 5
+WIDE_KERNEL = 5
 """Side of the kernels that `DistillJob.freeze_wide` means."""
 NORMS = 100
-"""Pictures by which the norms of an exported student are measured."""
+"""Pictures by which the norms of an exported student are measured, each whole and as a view."""
 GRAFTED = 400
 """Pictures by which a depth branch is set upon a detector."""
 RECIPE = Recipe(
@@ -84,6 +84,7 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
     if recipe.net != "joint":
         raise UsageError(f"net is {recipe.net!r}; distill teaches joint networks")
     check(job, recipe)
+    recipe = with_rates(job, recipe)
     exponent = exponent_of(job)
     models = {name: find_model(name) for name in (job.detector, job.depth, job.relative) if name}
     mixture = Mixture(sources(job, models, told), job.views)
@@ -99,7 +100,7 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
             return lesson
         return Remembered(lesson, student_in(module), job.folder, _told("views", told))
 
-    started = job.start if job.start is not None and job.start.suffix != ".onnx" else None
+    started = job.start if job.start is not None and job.start.suffix.lower() != ".onnx" else None
     fresh = not (job.folder / LAST).exists()
     state = train(
         Job(
@@ -148,18 +149,19 @@ def _prepared(
 ) -> Lesson:
     """The lesson, with the student at its start."""
     module = student_in(module)
-    if not (job.folder / LAST).exists():
+    fresh = not (job.folder / LAST).exists()
+    if fresh:
         _start(module, job, recipe, mixture)
     if job.freeze:
         for part in module.detector:
             part.requires_grad_(False)
-    if (job.folder / LAST).exists():  # what is frozen is looked at before training restores it
+    if not fresh:  # what is frozen is looked at before training restores it
         module.load_state_dict(load_checkpoint(job.folder / LAST).training["model"])
     if job.freeze_grafted and module.depth.rooms is not None:
         module.depth.rooms.requires_grad_(False)
     if job.freeze_wide:
         for layer in module.modules():
-            if isinstance(layer, DepthwiseConv2d) and layer.kernel_size[0] == WIDE:
+            if isinstance(layer, DepthwiseConv2d) and layer.kernel_size[0] == WIDE_KERNEL:
                 layer.requires_grad_(False)
     return Lesson(
         recipe,
@@ -178,7 +180,7 @@ def _prepared(
 def _start(module: Joint, job: DistillJob, recipe: Recipe, mixture: Mixture) -> None:
     """Give a fresh student the weights of the files to start from; checkpoints are read later."""
     size = recipe.preprocess.width
-    if job.start is not None and job.start.suffix == ".onnx":
+    if job.start is not None and job.start.suffix.lower() == ".onnx":
         if exported_card(job.start) is None:
             module.start_from_nanodet(job.start)
         else:

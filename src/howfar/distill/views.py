@@ -79,6 +79,7 @@ def make_view(
     rng: np.random.Generator,
     plain: bool = False,
     exponent: float = 1.0,
+    everywhere: bool = False,
 ) -> View:
     """A random view of a scene.
 
@@ -90,6 +91,7 @@ def make_view(
         rng: of all that is random.
         plain: the whole picture, unchanged but for its size.
         exponent: `ModelCard.focal_exponent` of the student.
+        everywhere: `View.whole` is wanted of outdoor pictures, too.
     """
     known = scene.camera is not None
     if not known:
@@ -104,7 +106,8 @@ def make_view(
         whole = steps.random_flip(scene, rng)
         scene, part = _cut(whole, kind, rng)
     scene = resize_scene(scene, size, size)
-    uncut = resize_scene(whole, size, size) if kind is not None else None
+    asked = kind is Kind.INDOOR or (everywhere and kind is not None)
+    uncut = resize_scene(whole, size, size) if asked else None
     if not plain:
         seed = int(rng.integers(2**32))
         scene = _recoloured(scene, np.random.default_rng(seed))

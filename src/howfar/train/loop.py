@@ -394,7 +394,13 @@ class Trainer:
         training = saved.training
         self.state = State(**training["state"])
         self.module.load_state_dict(training["model"])
-        self.optimiser.load_state_dict(training["optimiser"])
+        try:
+            self.optimiser.load_state_dict(training["optimiser"])
+        except ValueError as error:
+            raise UsageError(
+                f"{self.job.folder / LAST}: other layers learned before than would now; resume "
+                "with the same options"
+            ) from error
         self.errors = dict(training["errors"]) if self.validation is not None else {}
         if self.average:
             self.average.load(saved.weights, training["average_steps"])

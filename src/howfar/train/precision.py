@@ -9,7 +9,7 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
     """Whether `precision` (`auto`, `bf16` or `fp32`) means bfloat16 on a device.
 
     `auto` is bfloat16 on GPUs that have it and on CPUs with AMX or AVX512-BF16; without such units
-    bfloat16 is emulated, two to three times slower than float32 (measured, docs/train.md).
+    bfloat16 is emulated, two to four times slower than float32 (measured, benchmarks/README.md).
     """
     if precision != "auto":
         return precision == "bf16"
