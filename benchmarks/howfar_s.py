@@ -2,6 +2,7 @@
 
     python benchmarks/howfar_s.py data             # unpack, split: out/data
     python benchmarks/howfar_s.py train            # the student; two more that lack cameras
+    python benchmarks/howfar_s.py all_layers       # from howfar-s on, all layers
     python benchmarks/howfar_s.py mean A.pt B.pt   # of the weights of checkpoints, as best.pt
     python benchmarks/howfar_s.py rooms A.pt B.pt  # how far from FastDepth on rooms not learned
     python benchmarks/howfar_s.py focal            # what a focal length is worth for new cameras
@@ -45,7 +46,7 @@ SOME = 5
 LONG_LENS = "CAMERA_01"
 """Of `road-mix`; the other cameras have wide lenses."""
 
-COMMON = {
+COMMON: dict[str, Any] = {
     f"pictures:{DATA}/coco256": {"indoor": 0.22, "road": 0.20, "other": 0.08},
     "synthetic:street?count=500&seed=20000000&size=320x240": 0.08,
     "synthetic:indoor?count=300&seed=21000000&size=320x240": 0.04,
@@ -93,19 +94,23 @@ def subset(source: Path, name: str, frames: list[str]) -> None:
     (DATA / name / "cameras.json").write_text(json.dumps(some))
 
 
-def sources(own: dict[str, float]) -> list[str]:
+def sources(own: dict[str, float], common: dict[str, Any] = COMMON) -> list[str]:
     """`--data` options of the common sources and some more."""
     options = []
-    for address, share in (COMMON | own).items():
+    for address, share in (common | own).items():
         kinds = share.items() if isinstance(share, dict) else [("", share)]
         for kind, part in kinds:
             options += ["--data", f"{address}@{part}" + (f"@{kind}" if kind else "")]
     return options
 
 
-def distill(name: str, own: dict[str, float], *options: str) -> None:
+def distill(
+    name: str, own: dict[str, float], *options: str, pictures: dict[str, Any] = COMMON
+) -> None:
     """One run of `howfar distill`; goes on with what is there."""
-    run("distill", *sources(own), "--out", str(RUNS / name), "--cpu", "--resume", *options)
+    run(
+        "distill", *sources(own, pictures), "--out", str(RUNS / name), "--cpu", "--resume", *options
+    )
 
 
 def run(*arguments: str) -> str:
@@ -129,6 +134,42 @@ def train() -> None:
     distill(STUDENT, OWN, *judges, *STEPS, "--views", "13000", "--epochs", "11")
     for name, (own, _) in LEFT_OUT.items():
         distill(name, own, *STEPS, "--views", "2000", "--epochs", "8")
+
+
+PARTS: dict[str, tuple[dict[str, Any], dict[str, float], tuple[str, ...]]] = {
+    "howfar-s-all": (
+        {
+            f"pictures:{DATA}/coco256": {"indoor": 0.24, "road": 0.20, "other": 0.14},
+            "synthetic:street?count=500&seed=20000000&size=320x240": 0.07,
+            "synthetic:indoor?count=300&seed=21000000&size=320x240": 0.04,
+        },
+        {f"rgbd:{DATA}/office-train": 0.14, f"rgbd:{ROAD_MIX}?unit=kitti": 0.17},
+        ("--start", "howfar-s", "--epochs", "7", "--set", "lr=3e-4"),
+    ),
+    "howfar-s-office": (
+        {
+            f"pictures:{DATA}/coco256": {"indoor": 0.22, "road": 0.18, "other": 0.10},
+            "synthetic:street?count=500&seed=20000000&size=320x240": 0.05,
+            "synthetic:indoor?count=300&seed=21000000&size=320x240": 0.03,
+        },
+        {f"rgbd:{DATA}/office-train": 0.26, f"rgbd:{ROAD_MIX}?unit=kitti": 0.16},
+        (
+            *("--start", str(RUNS / "howfar-s-all" / "best.pt"), "--epochs", "2"),
+            *("--set", "lr=1.5e-4", "--set", "warmup_batches=50", "--set", "ema=0.998"),
+        ),
+    ),
+}
+"""Two parts in which everything learns: what from, and options. What is in the package was made by
+two processes with batches of 8 each, and averaged with its start between the parts."""
+
+
+def all_layers() -> None:
+    """The network of the package goes on learning with all layers."""
+    judges = [part for item in JUDGES.items() for part in ("--val", "=".join(item))]
+    slow = 'slow=["encoder.","pyramid.","head.","depth.rooms."]'
+    common = (*judges, "--freeze-wide", "--views", "6000", "--set", slow)
+    for name, (pictures, own, options) in PARTS.items():
+        distill(name, own, *options, *common, pictures=pictures)
 
 
 def mean(*files: str) -> None:
@@ -428,7 +469,9 @@ def speed() -> None:
 
 def main() -> None:
     """Run one of the steps."""
-    steps = {f.__name__: f for f in (data, train, mean, rooms, focal, finish, table, speed)}
+    steps = {
+        f.__name__: f for f in (data, train, all_layers, mean, rooms, focal, finish, table, speed)
+    }
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
