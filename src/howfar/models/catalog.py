@@ -105,8 +105,8 @@ _HOWFAR_S = ModelCard(
     focal_px=0.81 * 288,
     focal_exponent=0.5,
     interval_level=0.8,
-    interval_scales=(-2.741, -2.479, -2.273, -2.094, -1.931, -1.759, -1.534, -1.102),
-    interval_factors=(3.44, 2.725, 2.967, 2.97, 2.81, 2.317, 2.14, 2.004),
+    interval_scales=(-2.681, -2.323, -2.114, -1.973, -1.833, -1.685, -1.472, -1.103),
+    interval_factors=(3.161, 2.702, 2.451, 2.211, 2.216, 2.247, 1.892, 1.953),
     domain="rooms and roads by daylight",
     licence="Apache-2.0",
     origin="howfar distill; starts as NanoDet-Plus-m",
@@ -210,7 +210,7 @@ CATALOG: dict[str, Entry] = {
         (
             Source(
                 "howfar-s.onnx",
-                "529f32c83f0939afa67ecef45376a3ea2d52b07387152f011ef51681b121cb20",
+                "8e9413895bad236d66c31a5c36c763d003c33a48667d02dce7fa49787ae48e4b",
             ),
         ),
     ),
