@@ -4,7 +4,15 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from howfar.errors import UsageError
-from howfar.nets.blocks import InputSize, glorot_uniform, he_normal, he_uniform, normal, scaled
+from howfar.nets.blocks import (
+    DepthwiseConv2d,
+    InputSize,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    normal,
+    scaled,
+)
 from howfar.nets.hybrid import Unpool, interleave
 from howfar.nets.resnet_unet import Center
 from howfar.nets.unet import BilinearUp, ResidualDown
@@ -117,3 +125,28 @@ def test_initial_weights(init, std):
     assert conv.weight.std().item() == pytest.approx(std, rel=0.02)
     assert conv.weight.mean().item() == pytest.approx(0, abs=0.02 * std)
     assert not conv.bias.any()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_it_is_a_convolution_of_each_channel(kernel, stride):
+    torch.manual_seed(0)
+    layer = DepthwiseConv2d(6, kernel, stride)
+    plain = nn.Conv2d(6, 6, kernel, stride, kernel // 2, groups=6)
+    plain.load_state_dict(layer.state_dict())
+    x = torch.randn(2, 6, 8, 8)
+    torch.testing.assert_close(layer(x), plain(x))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_in_bfloat16_it_gives_bfloat16_and_learns(stride):
+    torch.manual_seed(0)
+    layer = DepthwiseConv2d(6, 3, stride)
+    x = torch.randn(2, 6, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x.bfloat16())
+    assert found.dtype is torch.bfloat16
+    torch.testing.assert_close(found.float(), layer(x), atol=0.05, rtol=0.05)
+    found.float().sum().backward()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.dtype is torch.float32
