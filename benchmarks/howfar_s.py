@@ -160,8 +160,8 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, float], tuple[str, ...]]] = {
     ),
 }
 """Two parts in which everything learns: what from, and options. What is in the package was made by
-two processes with batches of 8 each, averaged with its start after each part, and taught for
-4,800 views more by sizes that weigh five times as much (MODEL_CARD.md)."""
+two processes with batches of 8 each, averaged after each part with what the first started from,
+and taught for 4,800 views more by sizes that weigh five times as much (MODEL_CARD.md)."""
 
 
 def all_layers() -> None:

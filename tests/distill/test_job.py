@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from howfar.distill.job import DistillJob, exponent_of, parse_pictures
+from howfar.distill.job import DETECTOR, DistillJob, exponent_of, parse_pictures, with_rates
 from howfar.distill.lesson import joint_card
 from howfar.distill.run import RECIPE
 from howfar.distill.survey import Kind
@@ -36,3 +36,20 @@ def test_sources_as_text():
     for text in ("pictures:/p@x", "pictures:/p@0", "pictures:/p@1@sea", "pictures:/p@1@road@2"):
         with pytest.raises(UsageError, match="pictures:/p"):
             parse_pictures(text)
+
+
+def test_what_has_weights_learns_slowly(tmp_path):
+    """Unless told otherwise, or the detector is frozen; a run that goes on keeps its rates."""
+    card = joint_card("n", RECIPE.preprocess)
+    checkpoint = Checkpoint("joint", {"size": "n"}, card, joint("n").state_dict())
+    save_checkpoint(tmp_path / "a.pt", checkpoint)
+    fresh = DistillJob([], tmp_path / "run")
+    going = replace(fresh, start=tmp_path / "a.pt")
+    assert with_rates(fresh, RECIPE).slow == ()
+    assert with_rates(going, RECIPE).slow == (*DETECTOR, "depth.")
+    assert with_rates(replace(going, settings=["slow=[]"]), RECIPE).slow == ()
+    assert with_rates(replace(going, freeze=True), RECIPE).slow == ()
+    (tmp_path / "run").mkdir()
+    kept = replace(checkpoint, recipe={"slow": ["head."]})
+    save_checkpoint(tmp_path / "run" / LAST, kept)
+    assert with_rates(fresh, RECIPE).slow == ("head.",)

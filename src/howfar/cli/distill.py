@@ -157,16 +157,22 @@ def distill(
     from howfar.distill.job import DistillJob, card_of, parse_pictures
     from howfar.distill.run import distill as run
     from howfar.models.store import find_model
+    from howfar.nets.checkpoint import load_checkpoint
+    from howfar.train.loop import LAST
 
-    if start is not None:
+    last = out / LAST
+    if start is not None and not last.exists():
         start = find_model(start).path
+    before = last if last.exists() else start
+    card = None if before is None else card_of(before)
     if imgsz is None:
-        card = None if start is None else card_of(start)
         imgsz = 320 if card is None else card.preprocess.width
     changes = [f"preprocess.width={imgsz}", f"preprocess.height={imgsz}"]
     changes += [f"net_options.size={size}", f"name=howfar-{size}"]
-    norm = "false" if start is not None and start.suffix.lower() == ".onnx" else "true"
-    changes += [f"net_options.norm={norm}"] if start is None or norm == "false" else []
+    norm = before is None
+    if before is not None and before.suffix.lower() != ".onnx":
+        norm = bool(load_checkpoint(before).options.get("norm", True))
+    changes += [f"net_options.norm={str(norm).lower()}"]
     changes += [f"epochs={epochs}"] if epochs is not None else []
     job = DistillJob(
         pictures=[parse_pictures(text) for text in data],

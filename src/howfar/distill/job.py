@@ -63,7 +63,7 @@ class DistillJob:
         judges: data by which the best weights are chosen, by name.
         weights: of the parts of the loss.
         focal_exponent: power of the focal length by which the student's depth is scaled, 0..1, see
-            `ModelCard.focal_exponent`; it learns by the same law. None: that of the checkpoint from
+            `ModelCard.focal_exponent`; it learns by the same law. None: that of the student from
             which it goes on or starts, else 1.
         labels: the student gets a semantic head and learns the pixel labels of the first source
             that holds any.
@@ -120,12 +120,12 @@ def check(job: DistillJob, recipe: Recipe) -> None:
     size = size_of(recipe)
     has_rooms = size in SIZES and SIZES[size][3]
     goes_on = (job.folder / LAST).exists()
-    if job.start is not None and not job.start.is_file():
+    if job.start is not None and not goes_on and not job.start.is_file():
         raise UsageError(f"start {job.start}: there is no such file")
     if job.freeze and job.start is None and not goes_on:
         raise UsageError(
-            "freeze-detector: the detector has random weights; add --start with NanoDet-Plus-m's "
-            "ONNX file (size s) or a checkpoint, or leave it out"
+            "freeze-detector: the detector has random weights; add --start nanodet-plus-m (size s) "
+            "or --start with a student, or leave it out"
         )
     if job.freeze_grafted and not has_rooms:
         raise UsageError(
@@ -134,7 +134,7 @@ def check(job: DistillJob, recipe: Recipe) -> None:
         )
     if not goes_on:
         _check_start(job, recipe)
-    started = job.start is not None and card_of(job.start) is not None
+    started = not goes_on and job.start is not None and card_of(job.start) is not None
     if started and job.start_depth is not None:
         raise UsageError(
             f"start-depth: the student of {job.start} has its depth branch; leave it out"
@@ -143,7 +143,7 @@ def check(job: DistillJob, recipe: Recipe) -> None:
     if job.freeze_wide and not goes_on and (job.start is None or fresh_rooms):
         raise UsageError(
             "freeze-wide: layers with random weights would stay so; add --start with a student, or "
-            "with NanoDet-Plus-m's ONNX file and --start-depth fastdepth, or leave it out"
+            "nanodet-plus-m with --start-depth fastdepth, or leave it out"
         )
     if job.freeze_grafted and job.start_depth is None and not started and not goes_on:
         raise UsageError(
@@ -169,7 +169,10 @@ def _check_start(job: DistillJob, recipe: Recipe) -> None:
         return
     size = size_of(recipe)
     if start.suffix.lower() != ".onnx":
-        other = load_checkpoint(start).options.get("size", "s")
+        checkpoint = load_checkpoint(start)
+        if checkpoint.net != "joint":
+            raise UsageError(f"start {start}: is a {checkpoint.net}, no student of howfar distill")
+        other = checkpoint.options.get("size", "s")
         if other != size:
             raise UsageError(f"start {start}: is of size {other}, not {size}; give --size {other}")
         return
@@ -192,10 +195,19 @@ def size_of(recipe: Recipe) -> str:
 
 
 def with_rates(job: DistillJob, recipe: Recipe) -> Recipe:
-    """What has weights to start from learns at a tenth of the rate, unless `slow` is set."""
-    if job.start is None or job.freeze or recipe.slow:
+    """What has weights to start from learns at a tenth of the rate, unless `slow` is set or the
+    detector is frozen; a run that goes on keeps its rates."""
+    given = any(text.partition("=")[0].strip() == "slow" for text in job.settings)
+    if given:
         return recipe
-    branch = () if card_of(job.start) is None else ("depth.",)
+    last = job.folder / LAST
+    if last.exists():
+        kept = load_checkpoint(last).recipe.get("slow", ())
+        return replace(recipe, slow=tuple(kept))
+    if job.start is None or job.freeze:
+        return recipe
+    rooms = () if job.start_depth is None else ("depth.rooms.",)
+    branch = rooms if card_of(job.start) is None else ("depth.",)
     return replace(recipe, slow=(*DETECTOR, *branch))
 
 

@@ -8,6 +8,7 @@ as one that was not.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import json
@@ -131,6 +132,7 @@ class Trainer:
         self.job, self.tick = job, tick
         self.recipe = recipe = resolved(job.recipe, job.data)
         self.accelerator = Accelerator(cpu=job.cpu)
+        atexit.register(leave)
         self.main = self.accelerator.is_main_process
         self.bf16 = uses_bf16(recipe.precision, self.accelerator.device)
         self.began = time.monotonic()
@@ -416,6 +418,12 @@ class Trainer:
         except OSError as error:
             raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
         self.log = Log(folder, self.state.step)
+
+
+def leave() -> None:
+    """Take leave of the other processes; ending without may abort (gloo's threads still run)."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def freeze_norms(module: nn.Module) -> None:
