@@ -79,8 +79,7 @@ class Teacher(nn.Module):
         bf16 = on_cpu and uses_bf16("auto", inputs.device)
         if bf16 or not on_cpu or not self._own_size:
             if self._module is None:
-                module = OnnxModule(self._path).to(inputs.device).eval()
-                self._module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                self._module = OnnxModule(self._path).to(inputs.device).eval()
             with torch.autocast(inputs.device.type, torch.bfloat16, enabled=bf16):
                 answers = self._module(inputs.contiguous(memory_format=torch.channels_last))
             answer: Tensor = next(iter(answers.values()))
