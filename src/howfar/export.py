@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import json
 import logging
@@ -23,10 +22,12 @@ from torch import Tensor, nn
 from howfar.core.image import Image, RgbArray
 from howfar.errors import ModelError, OutputError, UsageError
 from howfar.export_nms import add_nms
+from howfar.export_scales import whole_scales
 from howfar.io.sinks import make_folder
 from howfar.loading import sized
 from howfar.models.card import METADATA_KEY, ModelCard, Task
 from howfar.models.network import DetectOptions
+from howfar.nets.aligned import aligned
 from howfar.nets.files import open_weights
 from howfar.runtimes.onnx import OnnxRuntime
 from howfar.runtimes.torch import INPUT, TorchRuntime
@@ -116,7 +117,8 @@ def export_checkpoint(
     make_folder(out.parent)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         graph = Path(folder) / "network.onnx"
-        write_onnx(copy.deepcopy(module).half() if half else module, feeds[0], graph)
+        quick = aligned(module)
+        write_onnx(quick.half() if half else quick, feeds[0], graph)
         if precision == "fp16-weights":
             halve_weights(graph)
         if precision == "int8":
@@ -175,6 +177,7 @@ def write_onnx(module: nn.Module, feed: npt.NDArray[np.float32], path: Path) -> 
     except Exception as error:  # the exporter's errors share no base
         raise ModelError(f"the network cannot be exported ({_first_line(error)})") from error
     forget_source(path)
+    whole_scales(path)
 
 
 def forget_source(path: Path) -> None:

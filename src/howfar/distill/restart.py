@@ -57,9 +57,12 @@ def restart(student: Joint, path: Path, views: Tensor | None) -> None:
             norms[name.removesuffix(".1")] = part  # behind the convolution .0
     beside = tuple(f"{name}.1." for name in norms)
     state = student.state_dict()
+    shapes = {name: value.shape for name, value in state.items()}
+    shapes |= {f"{name}.0.bias": norm.bias.shape for name, norm in norms.items()}
+    weights = {n: _without_zeros(w, shapes[n]) if n in shapes else w for n, w in weights.items()}
     wanted = {n for n in state if not n.startswith((*beside, LABELS))}
     needed = wanted | {f"{name}.0.bias" for name in norms}
-    other = [n for n in wanted & set(weights) if weights[n].shape != state[n].shape]
+    other = [n for n in wanted & set(weights) if weights[n].shape != shapes[n]]
     wrong = sorted((needed - set(weights)) | set(other))
     if wrong:
         raise ModelError(
@@ -81,6 +84,15 @@ def restart(student: Joint, path: Path, views: Tensor | None) -> None:
     measured = _measured(student, list(norms.values()), views)
     for norm, (mean, variance) in zip(norms.values(), measured, strict=True):
         _set(norm, mean, variance, norm.bias.detach().clone())
+
+
+def _without_zeros(weight: Tensor, shape: torch.Size) -> Tensor:
+    """Weights without the zeros that export put behind them (`howfar.nets.aligned`)."""
+    if weight.ndim != len(shape):
+        return weight
+    kept = weight[tuple(slice(side) for side in shape)]
+    same = torch.count_nonzero(kept) == torch.count_nonzero(weight)
+    return kept if bool(same) else weight
 
 
 def _set(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, shift: Tensor) -> None:
