@@ -59,6 +59,16 @@ def test_the_metric_teacher_is_asked_about_the_whole_picture(seed):
     assert step / wide == pytest.approx(x2 - x1, rel=0.1)
 
 
+def test_details_do_not_tell_what_is_magnified():
+    """Half of the views lose some, whole pictures too; a pattern of single pixels shows it."""
+    board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    image = np.repeat(board[..., None], 3, 2)
+    scene = Scene(image=image, camera=Camera.from_focal(50.0, 64, 64))
+    views = [make_view(scene, None, (), 64, RNG(seed)) for seed in range(200)]
+    clear = [np.abs(np.diff(view.image.mean(2), axis=1)).mean() > 60 for view in views]
+    assert 0.2 < np.mean(clear) < 0.6
+
+
 def test_others_are_not_asked_about_it():
     road = Finding(Kind.ROAD, (), (), (), 0.0)
     image = RNG(0).integers(0, 255, (48, 64, 3), np.uint8)

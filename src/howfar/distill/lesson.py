@@ -50,10 +50,10 @@ class Weights:
     truth: float = 2.0
     gradient: float = 0.5
     metric: float = 5.0
-    relative: float = 1.0
-    sizes: float = 0.2
+    relative: float = 2.0
+    sizes: float = 0.4
     rooms: float = 1.0
-    steady: float = 0.5
+    steady: float = 2.0
     share: float = 1.0
     scores: float = 1.0
     distributions: float = 0.25
@@ -280,10 +280,8 @@ class Lesson:
         return found
 
     def _steady(self, module: nn.Module, u: Tensor, batch: ViewBatch) -> Tensor:
-        """How far what the student says of parts of pictures is from what it says of the whole, of
-        those about which no teacher knows better."""
-        cut = (batch.parts[:, 2:] - batch.parts[:, :2]).amin(1) < 1
-        some = torch.nonzero(cut & (batch.metric[batch.asked] == 0))[:, 0]
+        """How far what the student says of parts of pictures is from what it says of the whole."""
+        some = torch.nonzero((batch.parts[:, 2:] - batch.parts[:, :2]).amin(1) < 1)[:, 0]
         if not len(some):
             return u.new_zeros(())
         bf16 = uses_bf16(self.recipe.precision, u.device)

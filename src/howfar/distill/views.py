@@ -34,6 +34,11 @@ ZOOM = 1.6
 """Most that a view magnifies."""
 ZOOMED = 0.5
 """Share of views that are magnified."""
+COARSE = 0.5
+"""Share of views that lose details, so that these do not tell what is magnified: what a part of a
+small picture shows is blurred, what the whole shows is not."""
+LEAST_DETAIL = 0.5
+"""The least resolution that is left to them."""
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 PRIOR_SIZES = ("person", "car", "bus", "truck", "motorcycle", "bicycle")
@@ -112,6 +117,8 @@ def make_view(
         seed = int(rng.integers(2**32))
         scene = _recoloured(scene, np.random.default_rng(seed))
         uncut = uncut and _recoloured(uncut, np.random.default_rng(seed))
+        if rng.random() < COARSE:
+            scene = _coarser(scene, float(rng.uniform(LEAST_DETAIL, 1)))
     log_depth, valid = canonical(scene, size // STRIDE, exponent)
     priors = _priors(scene, classes, exponent) if kind in (Kind.ROAD, Kind.OTHER) else _no_priors()
     trust = finding.trust if finding else 0.0
@@ -154,6 +161,13 @@ def _recoloured(scene: Scene, rng: np.random.Generator) -> Scene:
     elif draw < 0.45:
         scene = replace(scene, image=jpeg(scene.image, int(rng.integers(40, 95))))
     return scene
+
+
+def _coarser(scene: Scene, detail: float) -> Scene:
+    """The scene with a share of its resolution."""
+    height, width = (max(round(side * detail), 1) for side in (scene.height, scene.width))
+    small = resize(scene.image, width, height, "area")
+    return replace(scene, image=resize(small, scene.width, scene.height, "bilinear"))
 
 
 def canonical(scene: Scene, size: int, exponent: float = 1.0) -> tuple[FloatArray, BoolArray]:
