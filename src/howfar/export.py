@@ -176,18 +176,17 @@ def write_onnx(module: nn.Module, feed: npt.NDArray[np.float32], path: Path) -> 
             )
     except Exception as error:  # the exporter's errors share no base
         raise ModelError(f"the network cannot be exported ({_first_line(error)})") from error
-    forget_source(path)
-    whole_scales(path)
+    model = onnx.load(path)
+    forget_source(model.graph)
+    whole_scales(model)
+    onnx.save(model, path)
 
 
-def forget_source(path: Path) -> None:
+def forget_source(graph: onnx.GraphProto) -> None:
     """Take out what the exporter notes of the source code: its folders are nobody's business, and
     they are a tenth of a small file."""
-    model = onnx.load(path)
-    graph = model.graph
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]
-    onnx.save(model, path)
 
 
 def halve_weights(path: Path) -> None:

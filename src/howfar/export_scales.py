@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
 
-def whole_scales(path: Path) -> None:
-    """State the factors of a graph's `Resize` nodes in place of sizes, where they are whole.
+def whole_scales(model: onnx.ModelProto) -> None:
+    """State the factors of a model's `Resize` nodes in place of sizes, where they are whole.
 
     The exporter computes the size of each from the shape of another map. Only with factors that it
-    knows beforehand does ONNX Runtime keep the memory layout of convolutions.
+    knows beforehand does ONNX Runtime keep the memory layout of convolutions. For graphs of
+    PyTorch's exporter: batch and channels come first, and no node is inside another.
     """
-    model = onnx.load(path)
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     shapes = {
         value.name: tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
@@ -24,18 +22,17 @@ def whole_scales(path: Path) -> None:
     for node in model.graph.node:
         if node.op_type != "Resize" or len(node.input) < 4:
             continue
-        before, after = (shapes.get(name, ())[2:] for name in (node.input[0], node.output[0]))
-        pairs = list(zip(before, after, strict=False))
-        if not pairs or any(0 in pair or pair[1] % pair[0] for pair in pairs):
+        before, after = shapes.get(node.input[0], ()), shapes.get(node.output[0], ())
+        sides = list(zip(before[2:], after[2:], strict=False))
+        if not sides or before[1] != after[1] or any(0 in s or s[1] % s[0] for s in sides):
             continue  # a side of 0 is not known beforehand
-        factors = [1, 1, *(after / before for before, after in pairs)]
-        name = f"{node.name or node.output[0]}_scales"
+        name = f"{node.output[0]}_scales"
+        factors = [1, 1, *(large / small for small, large in sides)]
         model.graph.initializer.append(numpy_helper.from_array(np.array(factors, "f4"), name))
         inputs = [*node.input[:2], name]
         del node.input[:]
         node.input.extend(inputs)
     forget_unused(model.graph)
-    onnx.save(model, path)
 
 
 def forget_unused(graph: onnx.GraphProto) -> None:

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import onnx
 import pytest
 import torch
 
 from howfar.distill.job import DistillJob, exponent_of
 from howfar.distill.lesson import joint_card
-from howfar.distill.restart import exported_card, restart
+from howfar.distill.restart import _weights, _without_zeros, exported_card, restart
 from howfar.distill.run import RECIPE
 from howfar.errors import ModelError
 from howfar.export import export_checkpoint
@@ -16,6 +17,7 @@ from howfar.nets.checkpoint import Checkpoint, save_checkpoint
 from howfar.nets.joint import joint
 
 SIZE = 64
+PADDED = "encoder.stages.0.1.main.0.0.weight"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,7 @@ def exported(tmp_path_factory):
     card = joint_card("s", replace(RECIPE.preprocess, width=SIZE, height=SIZE), 0.5)
     save_checkpoint(folder / "a.pt", Checkpoint("joint", {"size": "s"}, card, net.state_dict()))
     export_checkpoint(folder / "a.pt", folder / "a.onnx", "fp16-weights", [])
+    assert _weights(folder / "a.onnx")[PADDED].shape == (60, 60, 1, 1)
     return net.eval(), views, folder / "a.onnx"
 
 
@@ -62,6 +65,24 @@ def test_its_norms_are_those_of_the_pictures(exported):
     torch.testing.assert_close(seen[0].mean((0, 2, 3)), norm.running_mean, atol=1e-4, rtol=1e-3)
     variance = seen[0].var((0, 2, 3), correction=0)
     torch.testing.assert_close(variance, norm.running_var, atol=1e-4, rtol=1e-3)
+
+
+def test_only_zeros_are_taken_off():
+    weight = torch.ones(2, 3)
+    padded = torch.nn.functional.pad(weight, (0, 1, 0, 2))
+    assert torch.equal(_without_zeros(padded, weight.shape), weight)
+    assert torch.equal(_without_zeros(weight, weight.shape), weight)
+    padded[3, 0] = 1
+    assert _without_zeros(padded, weight.shape).shape == (4, 4)
+
+
+@pytest.mark.slow
+def test_the_file_keeps_the_layout_of_convolutions(exported):
+    """Shuffles are look-ups, and what is doubled is said to be."""
+    nodes = onnx.load(exported[2]).graph.node
+    kinds = [node.op_type for node in nodes]
+    assert kinds.count("Transpose") <= 1  # the rows of boxes
+    assert sum(len(node.input) == 3 for node in nodes if node.op_type == "Resize") >= 5
 
 
 @pytest.mark.slow

@@ -1,8 +1,6 @@
-import onnx
 import pytest
 import torch
 
-from howfar.export import write_onnx
 from howfar.nets.aligned import MULTIPLE, aligned
 from howfar.nets.joint import joint
 from howfar.nets.shufflenet import ShuffleNet
@@ -51,13 +49,3 @@ def test_the_network_itself_stays_as_it_was():
     aligned(net)
     assert net.training
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
-
-
-@pytest.mark.slow
-def test_a_joint_network_is_exported_without_shuffling(tmp_path):
-    """A look-up of channels in place of two reshapes, a transpose and a split."""
-    net = aligned(joint("n", norm=False))
-    write_onnx(net, torch.zeros(1, 3, 64, 64).numpy(), tmp_path / "a.onnx")
-    kinds = [node.op_type for node in onnx.load(tmp_path / "a.onnx").graph.node]
-    assert "Gather" in kinds
-    assert kinds.count("Transpose") <= 1  # the rows of boxes

@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnx
+import onnx.parser
 import pytest
 from networks import constant_network, patch_weights, yolov8_network
 from onnx import TensorProto
@@ -86,6 +88,26 @@ def test_outputs_by_name(tmp_path):
     assert list(found) == ["b", "a"]
     assert found["b"].tolist() == [0, 1, 2]
     assert found["a"].tolist() == [[7]]
+
+
+def test_outputs_of_half_precision_keep_their_names(tmp_path):
+    """OpenVINO joins the casts at the end of the graph with what they cast."""
+    text = """
+    <ir_version: 8, opset_import: ["" : 18]>
+    graph (float[1, 4] x) => (float[1, 4] first, float[1, 4] second) {
+      small = Cast<to = 10>(x)
+      a = Relu(small)
+      b = Neg(small)
+      first = Cast<to = 1>(a)
+      second = Cast<to = 1>(b)
+    }
+    """
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "a.onnx")
+    found = OpenVinoRuntime(tmp_path / "a.onnx", 1).run({"x": np.array([[-1, 0, 1, 2]], "f4")})
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "first": [[0, 0, 1, 2]],
+        "second": [[1, 0, -1, -2]],
+    }
 
 
 def test_half_precision_graph(tmp_path):

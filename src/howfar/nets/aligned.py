@@ -23,7 +23,7 @@ MULTIPLE = 4
 
 
 def aligned(module: nn.Module) -> nn.Module:
-    """A copy of a network in eval mode, for export, every `ShuffleNet` in it aligned.
+    """A copy of a float32 network in eval mode, for export, every `ShuffleNet` in it aligned.
 
     Weights keep their names. The batch norms of the units are folded in, and zeros come behind
     the weights that a layer had.
@@ -44,8 +44,7 @@ class AlignedStage(nn.Sequential):
         last = cast("nn.Conv2d", cast("nn.Sequential", first.main[2])[0])
         self.each = last.out_channels
         self.spare = spare = -self.each % MULTIPLE
-        if first.side is not None:
-            first.side = _widened(first.side, ((0, 0), (0, spare)))
+        first.side = _widened(cast("nn.Sequential", first.side), ((0, 0), (0, spare)))
         first.main = _widened(first.main, ((0, spare), (spare, spare), (spare, spare)))
         for unit in others:
             unit.main = _widened(unit.main, ((spare, spare),) * 3)
@@ -53,7 +52,7 @@ class AlignedStage(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, outputs, H / stride, W / stride)."""
         first, *others = _units(self)
-        known = torch.cat([part(x) for part in (first.side, first.main) if part is not None], 1)
+        known = torch.cat([cast("nn.Sequential", first.side)(x), first.main(x)], 1)
         places = self._turns(self.each + self.spare)
         for unit in others:
             passing, going = places[: self.each], places[self.each :]

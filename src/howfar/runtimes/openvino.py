@@ -82,4 +82,11 @@ def _check_onnx(path: Path) -> None:
 
 def _spec(port: openvino.ConstOutput) -> TensorSpec:
     shape = tuple(size.get_length() if size.is_static else None for size in port.partial_shape)
-    return TensorSpec(port.any_name, shape, np.dtype(port.element_type.to_dtype()).name)
+    return TensorSpec(_name(port), shape, np.dtype(port.element_type.to_dtype()).name)
+
+
+def _name(port: openvino.ConstOutput) -> str:
+    """The file's name of an input or output. One that OpenVINO joined with what comes before it,
+    such as a cast from float16, has several; the node is called after the file's."""
+    own = str(port.node.friendly_name).rpartition("/")[0]
+    return own if own in port.get_names() else str(port.any_name)
