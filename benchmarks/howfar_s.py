@@ -2,8 +2,8 @@
 
     python benchmarks/howfar_s.py data             # unpack, split: out/data
     python benchmarks/howfar_s.py train            # the student; two more that lack cameras
-    python benchmarks/howfar_s.py all_layers       # from howfar-s on, all layers
-    python benchmarks/howfar_s.py mean A.pt B.pt   # of the weights of checkpoints, as best.pt
+    python benchmarks/howfar_s.py all_layers       # the package's howfar-s goes on, all layers
+    python benchmarks/howfar_s.py mean A.pt B.pt   # of weights: out/howfar-s/best.pt, for finish
     python benchmarks/howfar_s.py focal            # what a focal length is worth for new cameras
     python benchmarks/howfar_s.py finish           # intervals, ONNX, its place in the package
     python benchmarks/howfar_s.py table            # accuracy on the evaluation pictures

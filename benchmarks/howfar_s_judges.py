@@ -11,7 +11,7 @@ drive.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,6 @@ from howfar.train.detection import validate_detector
 from howfar.train.validate import validate
 
 COCO = SHARED / "train" / "coco-train128"
-SIDE = 288
 TRUST = 0.3
 """Least trust in FastDepth for a room."""
 ENLARGED = 1.5
@@ -55,25 +54,25 @@ FARTHEST = 100.0
 Pixels = npt.NDArray[np.uint8]
 
 
-def view(pixels: Pixels) -> Tensor:
+def view(pixels: Pixels, side: int) -> Tensor:
     """A picture as the student's input."""
-    return normalised(resize(np.ascontiguousarray(pixels), SIDE, SIDE, "area")[None])
+    return normalised(resize(np.ascontiguousarray(pixels), side, side, "area")[None])
 
 
-def rooms(student: Joint, pictures: Sequence[Sample], found: Sequence[Finding]) -> float:
+def rooms(student: Joint, pictures: Sequence[Sample], found: Sequence[Finding], side: int) -> float:
     """Mean relative difference from FastDepth."""
     teacher = Teacher(find_model("fastdepth"), Task.DEPTH)
     gaps = []
     for picture, finding in zip(pictures, found, strict=True):
         if finding.kind is Kind.INDOOR and finding.trust >= TRUST:
-            inputs = view(picture.image.pixels)
-            wanted, known = teacher.log_depth(views_of(inputs), SIDE // 4)
+            inputs = view(picture.image.pixels, side)
+            wanted, known = teacher.log_depth(views_of(inputs), side // 4)
             gap = (student(inputs)["log_depth"] - wanted).exp() - 1
             gaps.append(float(gap.abs()[known].mean()))
     return float(np.mean(gaps))
 
 
-def roads(student: Joint, pictures: Sequence[Sample], found: Sequence[Finding]) -> float:
+def roads(student: Joint, pictures: Sequence[Sample], found: Sequence[Finding], side: int) -> float:
     """Mean relative difference from PyDNet, aligned by the median, of views twice as wide as
     high."""
     teacher = Teacher(find_model("pydnet-kitti"), Task.DEPTH)
@@ -83,15 +82,15 @@ def roads(student: Joint, pictures: Sequence[Sample], found: Sequence[Finding]) 
             pixels = picture.image.pixels
             high = min(len(pixels), pixels.shape[1] // 2)
             top = (len(pixels) - high) // 2
-            inputs = view(pixels[top : top + high])
-            wanted = -teacher.inverse_depth(views_of(inputs), SIDE // 4).clamp(min=1e-6).log()
+            inputs = view(pixels[top : top + high], side)
+            wanted = -teacher.inverse_depth(views_of(inputs), side // 4).clamp(min=1e-6).log()
             known = wanted < wanted.min() + np.log(FARTHEST)
             gap = (student(inputs)["log_depth"] - wanted)[known]
             gaps.append(float(((gap - gap.median()).exp() - 1).abs().mean()))
     return float(np.mean(gaps))
 
 
-def enlarging(student: Joint, pictures: Sequence[Sample], exponent: float) -> float:
+def enlarging(student: Joint, pictures: Sequence[Sample], exponent: float, side: int) -> float:
     """Median over pictures of the change of depth where their middle is enlarged."""
     changes = []
     for picture in pictures:
@@ -99,14 +98,14 @@ def enlarging(student: Joint, pictures: Sequence[Sample], exponent: float) -> fl
         height, width = pixels.shape[:2]
         x, y = (int(side * (1 - 1 / ENLARGED) / 2) for side in (width, height))
         part = torch.tensor([[x / width, y / height, 1 - x / width, 1 - y / height]])
-        whole = student(view(pixels))["log_depth"]
+        whole = student(view(pixels, side))["log_depth"]
         wanted, _ = part_of(whole, torch.ones_like(whole) > 0, part, exponent)
-        near = student(view(pixels[y : height - y, x : width - x]))["log_depth"]
+        near = student(view(pixels[y : height - y, x : width - x], side))["log_depth"]
         changes.append(abs(float((near - wanted).median())))
     return float(np.expm1(np.median(changes)))
 
 
-def sizes(student: Joint, pictures: Sequence[Sample]) -> dict[str, float]:
+def sizes(student: Joint, pictures: Sequence[Sample], side: int) -> dict[str, float]:
     """Median ratio of depth to what the heights of whole objects tell, with the assumed camera."""
     ratios: dict[str, list[float]] = {"people": [], "vehicles": []}
     for picture in pictures:
@@ -119,8 +118,8 @@ def sizes(student: Joint, pictures: Sequence[Sample]) -> dict[str, float]:
         inside &= np.array([label in PEOPLE + VEHICLES for label in labels], bool)
         if not inside.any():
             continue
-        depth = student(view(picture.image.pixels))["log_depth"][0, 0].exp().numpy()
-        cells = SIDE // 4 / np.array([width, height] * 2)
+        depth = student(view(picture.image.pixels, side))["log_depth"][0, 0].exp().numpy()
+        cells = side // 4 / np.array([width, height] * 2)
         for i in np.flatnonzero(inside):
             x1, y1, x2, y2 = boxes[i] * cells
             dx, dy = (x2 - x1) / 4, (y2 - y1) / 4
@@ -132,33 +131,36 @@ def sizes(student: Joint, pictures: Sequence[Sample]) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def judge(path: Path) -> dict[str, float]:
-    """All judges of a checkpoint."""
-    checkpoint = load_checkpoint(path)
-    student, card = student_of(checkpoint).eval(), checkpoint.card
-    coco = open_dataset(f"coco:{COCO}")
-    pictures = list(coco)
+def judge(files: Sequence[Path]) -> None:
+    """Print what all judges say of checkpoints."""
+    pictures = list(open_dataset(f"coco:{COCO}"))
     networks = (
         load_network(find_model("nanodet-plus-m"), Task.DETECT),
         load_network(find_model("fastdepth"), Task.DEPTH),
     )
-    unlabelled = open_dataset(f"pictures:{COCO}/images")
-    found = survey(unlabelled, *networks, RUNS / "survey-coco-train128.json")
-    seen = list(unlabelled)
-    recipe = replace(RECIPE, preprocess=card.preprocess)
-    scores = {
-        "rooms": rooms(student, seen, found),
-        "roads": roads(student, seen, found),
-        "enlarging": enlarging(student, seen, card.focal_exponent),
-        **sizes(student, pictures),
-    }
-    for name, address in JUDGES.items():
-        scores[name] = validate(student, card, recipe, open_dataset(address), None)["abs_rel"]
-    scores["AP50"] = validate_detector(student, card, path.stem, coco, None)["AP50"]
-    return scores
+    found = survey(open_dataset(f"pictures:{COCO}/images"), *networks, RUNS / "survey-t128.json")
+    for path in files:
+        checkpoint = load_checkpoint(path)
+        student, card = student_of(checkpoint).eval(), checkpoint.card
+        side = card.preprocess.width
+        scores = {
+            "rooms": rooms(student, pictures, found, side),
+            "roads": roads(student, pictures, found, side),
+            "enlarging": enlarging(student, pictures, card.focal_exponent, side),
+            **sizes(student, pictures, side),
+        }
+        recipe = replace(RECIPE, preprocess=card.preprocess)
+        for name, address in JUDGES.items():
+            scores[name] = validate(student, card, recipe, open_dataset(address), None)["abs_rel"]
+        coco = open_dataset(f"coco:{COCO}")
+        scores["AP50"] = validate_detector(student, card, path.stem, coco, None)["AP50"]
+        told = " ".join(f"{name} {score:.3f}" for name, score in scores.items())
+        print(f"{path}: {told}", flush=True)
 
 
 if __name__ == "__main__":
-    for file in sys.argv[1:]:
-        told = " ".join(f"{name} {score:.3f}" for name, score in judge(Path(file)).items())
-        print(f"{file}: {told}", flush=True)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", nargs="+", type=Path, help="checkpoints")
+    judge(parser.parse_args().files)
