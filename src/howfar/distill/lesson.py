@@ -50,8 +50,8 @@ class Weights:
     truth: float = 2.0
     gradient: float = 0.5
     metric: float = 5.0
-    relative: float = 2.0
-    sizes: float = 0.4
+    relative: float = 1.0
+    sizes: float = 0.2
     rooms: float = 1.0
     steady: float = 2.0
     share: float = 1.0

@@ -210,7 +210,7 @@ CATALOG: dict[str, Entry] = {
         (
             Source(
                 "howfar-s.onnx",
-                "8e9413895bad236d66c31a5c36c763d003c33a48667d02dce7fa49787ae48e4b",
+                "9c8b012903127f124f35dd46f2ad3ad7becb2b381aa5dbff740522cde2906888",
             ),
         ),
     ),
