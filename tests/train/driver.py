@@ -10,7 +10,7 @@ import torch
 from samples import dataset
 
 from howfar.core.preprocess import Preprocess
-from howfar.train.loop import Job, train
+from howfar.train.loop import Job, end, train
 from howfar.train.recipes import RECIPES
 
 
@@ -37,6 +37,7 @@ def main() -> None:
     )
     resume = "--resume" in sys.argv
     train(Job(recipe, dataset(16), folder, resume=resume, save_every=2, workers=1, cpu=True))
+    end()
 
 
 if __name__ == "__main__":

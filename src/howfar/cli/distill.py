@@ -158,7 +158,7 @@ def distill(
     from howfar.distill.run import distill as run
     from howfar.models.store import find_model
     from howfar.nets.checkpoint import load_checkpoint
-    from howfar.train.loop import LAST
+    from howfar.train.loop import LAST, end
 
     last = out / LAST
     if start is not None and not last.exists():
@@ -209,6 +209,7 @@ def distill(
             ),
         )
     typer.echo(f"{state.step} steps, {state.epoch} epochs: {out / 'best.pt'}")
+    end()
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -127,7 +127,7 @@ def train(
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("accelerate") is None:
         raise UsageError("training needs PyTorch; run: pip install 'howfar[train,eval]'")
     from howfar.data.address import open_dataset
-    from howfar.train.loop import Job, Trainer
+    from howfar.train.loop import Job, Trainer, end
 
     if recipe.init == "encoder" and encoder is None and weights is None and not resume:
         typer.echo(
@@ -159,6 +159,7 @@ def train(
             typer.echo(f"howfar: {weights}: {trainer.started}", err=True)
         state = trainer.run()
     typer.echo(f"{state.step} steps, {state.epoch} epochs: {folder / 'best.pt'}")
+    end()
 
 
 def _recipe(name: str) -> Recipe:
