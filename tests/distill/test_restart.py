@@ -82,7 +82,8 @@ def test_the_file_keeps_the_layout_of_convolutions(exported):
     nodes = onnx.load(exported[2]).graph.node
     kinds = [node.op_type for node in nodes]
     assert kinds.count("Transpose") <= 1  # the rows of boxes
-    assert sum(len(node.input) == 3 for node in nodes if node.op_type == "Resize") >= 5
+    stated = [len(node.input) == 3 for node in nodes if node.op_type == "Resize"]
+    assert (sum(stated), len(stated)) == (7, 11)  # at 64 pixels
 
 
 @pytest.mark.slow
