@@ -23,8 +23,8 @@ LEVEL = {
 }
 
 
-def network(path, novelty=0.5, **card):
-    """Finds one chair in the middle of every picture, and a wall at `DEPTH_M`."""
+def network(path, novelty=0.5, thing="chair", **card):
+    """Finds one `thing` in the middle of every picture, and a wall at `DEPTH_M`."""
     cells = [(x, y, s) for s in (8, 16, 32, 64) for y in range(SIZE // s) for x in range(SIZE // s)]
     rows = np.zeros((1, len(cells), 2 + 32), np.float32)
     row = cells.index((4, 4, 8))
@@ -44,7 +44,7 @@ def network(path, novelty=0.5, **card):
         "twofold",
         Decoder.JOINT,
         Preprocess(SIZE, SIZE),
-        ("cup", "chair"),
+        ("cup", thing),
         depth_kind="metric",
         depth_log=True,
         focal_px=FOCAL,
@@ -98,6 +98,45 @@ def test_calibrated_intervals_widen_where_it_is_strange(novelty, domain, tmp_pat
     record = result.to_dict()
     assert record["domain"] == domain
     assert record["objects"][0]["interval_level"] == 0.8
+
+
+CAR_M = 1.52 * 100 / 32
+"""Where a car of usual height fills 32 rows of a picture with a focal length of 100 pixels."""
+
+
+def test_the_size_of_a_whole_car_has_a_say(tmp_path):
+    ranger = load(network(tmp_path / "twofold.onnx", thing="car", **LEVEL))
+    (car,) = ranger(picture(), focal_px=100).objects
+    assert DEPTH_M < car.distance_m < CAR_M
+    assert car.scale_source == "network+object-size"
+    assert (car.interval_kind, car.interval_level) == ("calibrated", 0.8)
+    low, high = car.interval_m
+    assert low * high == pytest.approx(car.distance_m**2, rel=1e-4)
+    assert car.xyz_m[2] == car.distance_m
+    assert car.range_m >= car.distance_m
+
+
+@pytest.mark.parametrize(
+    ("card", "asked"),
+    [
+        (LEVEL, {}),
+        (LEVEL, {"focal_px": 100, "stat": "median"}),
+        ({}, {"focal_px": 100}),
+    ],
+    ids=["no focal length", "another statistic", "no error of its own"],
+)
+def test_else_the_network_has_the_say_alone(card, asked, tmp_path):
+    ranger = load(network(tmp_path / "twofold.onnx", thing="car", **card))
+    (car,) = ranger(picture(), **asked).objects
+    assert car.distance_m == pytest.approx(DEPTH_M, rel=1e-5)
+    assert car.scale_source == "network"
+
+
+def test_with_a_scale_sizes_have_no_say(tmp_path):
+    ranger = load(network(tmp_path / "twofold.onnx", thing="car", **LEVEL))
+    (car,) = ranger(picture(), focal_px=100, scale="2.0").objects
+    assert car.distance_m == pytest.approx(2 * DEPTH_M, rel=1e-5)
+    assert car.scale_source == "given"
 
 
 @pytest.mark.parametrize(

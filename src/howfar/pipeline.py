@@ -17,6 +17,7 @@ from howfar.core.camera import Camera
 from howfar.core.depth import DepthMap
 from howfar.core.detections import Detections
 from howfar.core.distance import OUTSIDE, Distance, Distances, measure
+from howfar.core.foreground import SizePrior
 from howfar.core.image import Image
 from howfar.core.result import ModelUse, Result
 from howfar.core.scale import (
@@ -260,18 +261,22 @@ class _Job:
         if depth is not None and scale is not None:
             depth = apply_scale(depth, scale)
         distances: Sequence[Distance] | Distances | None
+        prior = None
         if join is Join.CROP:
             distances, metric = self._crop_distances(found, scale)
         else:
             metric = depth is not None and depth.is_metric
-            distances = None if depth is None else self._measure(depth, found)
+            prior = None if depth is None else size_prior(depth, found, options, self.camera)
+            distances = None if depth is None else self._measure(depth, found, prior)
         self._check_filter(metric, have_depth=distances is not None)
         source = None
         if metric:
             source = str(scale.source) if scale else self._own_source()
         uncertainty = scale.uncertainty if scale else 0.0
         own = depth if metric and scale is None and join is not Join.CROP else None
-        objects = make_objects(found, distances, self.image, self.camera, source, uncertainty, own)
+        objects = make_objects(
+            found, distances, self.image, self.camera, source, uncertainty, own, prior
+        )
         if options.classes is not None:
             self._check_classes(found)
             objects = [thing for thing in objects if thing.label in options.classes]
@@ -411,8 +416,7 @@ class _Job:
             self.notes.append(profile.why_no_scale(use.name))
         return scale
 
-    def _measure(self, depth: DepthMap, found: Detections) -> Distances:
-        prior = size_prior(depth, found, self.options, self.camera)
+    def _measure(self, depth: DepthMap, found: Detections, prior: SizePrior | None) -> Distances:
         distances: Distances = self._timed(
             "distance",
             lambda: measure(depth, found.boxes, self.options.stat, prior),

@@ -20,6 +20,7 @@ from howfar.core.distance import (
     log_errors,
 )
 from howfar.core.foreground import SizePrior
+from howfar.core.fusion import SOURCE, Fused, fuse
 from howfar.core.image import Image
 from howfar.core.result import Object
 from howfar.core.scale import KnownDistance, ObjectSizes
@@ -65,6 +66,7 @@ def make_objects(
     source: str | None,
     uncertainty: float = 0.0,
     depth: DepthMap | None = None,
+    prior: SizePrior | None = None,
 ) -> list[Object]:
     """The detections as objects with their distances, boxes clipped to the picture.
 
@@ -76,29 +78,45 @@ def make_objects(
         source: where the metres come from; None where the distances are in no unit.
         uncertainty: relative, of the scale; widens the intervals.
         depth: the map where its own, unscaled metres were used: intervals are calibrated where it
-            brings errors.
+            brings errors, and with `camera` and `prior` the sizes of people and vehicles count.
+        prior: what sizes say of the distances.
     """
-    errors = None
-    if depth is not None and depth.log_error is not None and distances is not None:
-        values = [distances[i].value for i in range(len(distances))]
-        known = np.array([np.nan if v is None else v for v in values], np.float32)
-        errors = log_errors(depth, found.boxes, known)
     boxes = clip_boxes(found.boxes, image.width, image.height)
+    things = [
+        Object(label, int(found.class_ids[i]), float(found.scores[i]), Box(*boxes[i].tolist()))
+        for i, label in enumerate(found.labels)
+    ]
+    if distances is None:
+        return [replace(thing, reason=NO_MAP) for thing in things]
+    read = [distances[i] for i in range(len(distances))]
+    pairs = list(zip(things, read, strict=True))
+    if depth is None or depth.log_error is None:
+        return [_ranged(thing, one, camera, source, uncertainty) for thing, one in pairs]
+    known = _fused(found, [one.value for one in read], depth, None if camera is None else prior)
     objects = []
-    for i, label in enumerate(found.labels):
-        box = Box(*boxes[i].tolist())
-        thing = Object(label, int(found.class_ids[i]), float(found.scores[i]), box)
-        if distances is None:
-            objects.append(replace(thing, reason=NO_MAP))
-        else:
-            thing = _ranged(thing, distances[i], camera, source, uncertainty)
-            objects.append(thing if errors is None else _calibrated(thing, float(errors[i]), depth))
+    for i, (thing, one) in enumerate(pairs):
+        if one.value is not None:
+            one = replace(one, value=float(known.depth[i]))
+        origin = SOURCE if known.sized[i] else source
+        ranged = _ranged(thing, one, camera, origin, uncertainty)
+        objects.append(_calibrated(ranged, float(known.log_error[i]), depth))
     return objects
 
 
-def _calibrated(thing: Object, log_error: float, depth: DepthMap | None) -> Object:
+def _fused(
+    found: Detections, values: Sequence[float | None], depth: DepthMap, prior: SizePrior | None
+) -> Fused:
+    """The network's distances with their calibrated errors; with sizes, where they tell."""
+    known = np.array([np.nan if v is None else v for v in values], np.float32)
+    errors = log_errors(depth, found.boxes, known)
+    if prior is None or depth.level is None:
+        return Fused(known, errors, np.zeros(len(known), bool))
+    return fuse(known, errors, depth.level, prior, found.boxes, found.labels)
+
+
+def _calibrated(thing: Object, log_error: float, depth: DepthMap) -> Object:
     """The object with the interval that its depth map was calibrated for."""
-    if thing.distance_m is None or depth is None or not np.isfinite(log_error):
+    if thing.distance_m is None or not np.isfinite(log_error):
         return thing
     factor = float(np.exp(log_error))
     interval = (thing.distance_m / factor, thing.distance_m * factor)

@@ -37,8 +37,9 @@ class Object:
         xyz_m: position of the box centre at `distance_m` in the camera frame; likewise.
         valid_pixels: pixels with a valid depth that the statistic could use.
         statistic: how `distance_m` was read.
-        scale_source: where the metres come from: `network`, `given`, `known-distance`,
-            `object-size`, `camera-height`, `given-depth` for a depth map of the caller's, or None.
+        scale_source: where the metres come from: `network`, `network+object-size` (both readings
+            together, `howfar.core.fusion`), `given`, `known-distance`, `object-size`,
+            `camera-height`, `given-depth` for a depth map of the caller's, or None.
         relative_depth: with relative depth, a number that grows with distance within this one
             picture; in no unit and not comparable between pictures.
         reason: why `distance_m` is None, or why the object was left out.

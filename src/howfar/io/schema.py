@@ -58,7 +58,7 @@ _OBJECT = _strict(
         "scale_source": _nullable(
             "string",
             "where the metres come from",
-            enum=[*SCALE_SOURCES, "network", "given-depth", None],
+            enum=[*SCALE_SOURCES, "network", "network+object-size", "given-depth", None],
         ),
         "relative_depth": _nullable(
             "number", "grows with distance within this picture; in no unit"
