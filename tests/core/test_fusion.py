@@ -78,11 +78,17 @@ def test_what_lacks_a_reading_stays_as_it_is(changed):
 
 
 def test_what_a_nearer_thing_covers_is_left_to_the_network():
-    boxes = [[100, 100, 200, 160], [150, 110, 260, 200]]
+    boxes = [[100, 100, 200, 160], [140, 110, 260, 200]]
     found = fused((10.0, 6.0), (0.4, 0.4), (13.0, 8.0), (0.1, 0.1), boxes, ("car", "car"))
     assert found.sized.tolist() == [False, True]
     assert found.depth[0] == 10
     assert 6 < found.depth[1] < 8
+
+
+def test_what_is_covered_at_its_side_keeps_its_height():
+    boxes = [[100, 100, 200, 160], [160, 110, 260, 200]]
+    found = fused((10.0, 6.0), (0.4, 0.4), (13.0, 8.0), (0.1, 0.1), boxes, ("car", "car"))
+    assert found.sized.tolist() == [True, True]
 
 
 def test_nothing_found_is_nothing_fused():

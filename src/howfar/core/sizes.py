@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from howfar.core.boxes import FloatArray, box_areas, intersections
+from howfar.core.boxes import FloatArray, box_areas, intersections, iou_matrix
 from howfar.core.camera import Camera
 from howfar.core.depth import BoolArray
 from howfar.core.foreground import SizePrior
@@ -92,6 +92,9 @@ TYPICAL_SIZES: dict[str, TypicalSize] = {
 
 HIDDEN_SHARE = 0.15
 """A box of which a nearer one covers more than this share may show only a part of its object."""
+FEET = 32
+"""Points along the lower side of a box."""
+SAME_IOU = 0.5
 BORDER_PX = 2.0
 """A box this close to the border of the image may be cut off there."""
 
@@ -104,6 +107,25 @@ def partly_hidden(boxes: FloatArray) -> BoolArray:
     share = intersections(boxes, boxes) / np.maximum(box_areas(boxes), 1e-6)[:, None]
     lower = boxes[None, :, 3] > boxes[:, None, 3]
     return np.asarray(np.any((share > HIDDEN_SHARE) & lower, axis=1))
+
+
+def feet_hidden(boxes: FloatArray, others: FloatArray) -> FloatArray:
+    """(N,) share 0..1 of each box's lower side that lies in boxes which stand lower.
+
+    An object whose feet or wheels are covered shows less than its height; one that is covered at
+    its side does not. Boxes that overlap by more than half are taken for the same object.
+
+    Args:
+        boxes: (N, 4) `xyxy` pixels.
+        others: (M, 4) all boxes of the picture, these included.
+    """
+    width = boxes[:, 2:3] - boxes[:, :1]
+    x = boxes[:, :1] + width * (np.arange(FEET) + 0.5) / FEET
+    below = (others[:, 3] > boxes[:, 3:]) & (others[:, 1] < boxes[:, 3:])
+    below &= iou_matrix(boxes, others) < SAME_IOU
+    covered = (x[:, :, None] > others[:, 0]) & (x[:, :, None] < others[:, 2]) & below[:, None]
+    share: FloatArray = covered.any(axis=2).mean(axis=1, dtype=np.float32)
+    return share
 
 
 def size_distances(
