@@ -6,12 +6,14 @@ On pictures that are no evaluation pictures, from `howfar_s.py data`: a drive th
 cameras that students of `howfar_s.py` never saw (`loco-1`, `loco-2`, with the intervals of the
 package's network) and rendered scenes. Only objects whose size has a say, found by the network
 itself. Each cell: mean and median of |distance / truth - 1|, and the share of true distances inside
-the 80 % interval.
+the 80 % interval; last the correlation of both readings' errors (logarithms). Run it where `out`
+is, after `howfar_s.py data` and `train`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 from howfar_s import JUDGES, LEFT_OUT, RUNS
@@ -33,6 +35,7 @@ RENDERED = {
     "rendered streets": "synthetic:street?count=150&seed=95000000&size=640x480",
     "rendered rooms": "synthetic:indoor?count=100&seed=96000000&size=640x480",
 }
+LEVEL, QUANTILE = 0.8, NormalDist().inv_cdf(0.9)
 READINGS = ("network", "size", "both")
 
 
@@ -69,10 +72,10 @@ def readings(network: Network, address: str) -> dict[str, np.ndarray]:
         prior = size_distances(found.boxes, found.labels, sample.camera)
         values = measure(depth, found.boxes, prior=prior).values
         errors = log_errors(depth, found.boxes, values)
-        both = fuse(values, errors, depth.level or 0, prior, found.boxes, found.labels)
+        both = fuse(values, errors, LEVEL, prior, found.boxes, found.labels)
         right = measure(truth, found.boxes).values
         for i in np.flatnonzero(both.sized & (right < FARTHEST)):
-            wide = 1.28 * float(np.hypot(prior.spread[i], BOX_SPREAD))
+            wide = QUANTILE * float(np.hypot(prior.spread[i], BOX_SPREAD))
             told = ((values[i], errors[i]), (prior.depth[i], wide))
             told += ((both.depth[i], both.log_error[i]),)
             for name, (value, half) in zip(READINGS, told, strict=True):
@@ -90,11 +93,15 @@ def cell(rows: np.ndarray) -> str:
 def main() -> None:
     """Print the table."""
     print(f"Classes: {', '.join(sorted(CLASSES))}")
-    print(f"| pictures | objects | {' | '.join(READINGS)} |\n|---|---|---|---|---|")
+    print(
+        f"| pictures | objects | {' | '.join(READINGS)} | correlation |\n|---|---|---|---|---|---|"
+    )
     for name, model, address in cases():
         found = readings(calibrated(model), address)
         cells = " | ".join(cell(of) if len(of) else "-" for of in found.values())
-        print(f"| {name} | {len(found['both'])} | {cells} |", flush=True)
+        logs = [found[reading][:, 0] for reading in READINGS[:2]]
+        alike = f"{np.corrcoef(*logs)[0, 1]:.2f}" if len(logs[0]) > 2 else "-"
+        print(f"| {name} | {len(logs[0])} | {cells} | {alike} |", flush=True)
 
 
 if __name__ == "__main__":

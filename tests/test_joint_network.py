@@ -23,7 +23,7 @@ LEVEL = {
 }
 
 
-def network(path, novelty=0.5, thing="chair", **card):
+def network(path, novelty=0.5, thing="chair", log_error=LOG_ERROR, **card):
     """Finds one `thing` in the middle of every picture, and a wall at `DEPTH_M`."""
     cells = [(x, y, s) for s in (8, 16, 32, 64) for y in range(SIZE // s) for x in range(SIZE // s)]
     rows = np.zeros((1, len(cells), 2 + 32), np.float32)
@@ -35,7 +35,7 @@ def network(path, novelty=0.5, thing="chair", **card):
         {
             "detections": rows,
             "log_depth": np.full((1, 1, 16, 16), np.log(DEPTH_M), np.float32),
-            "log_error": np.full((1, 1, 16, 16), LOG_ERROR, np.float32),
+            "log_error": np.full((1, 1, 16, 16), log_error, np.float32),
             "novelty": np.full((1, 1), novelty, np.float32),
         },
         shape=(1, 3, SIZE, SIZE),
@@ -106,9 +106,11 @@ CAR_M = 1.52 * 100 / 32
 
 def test_the_size_of_a_whole_car_has_a_say(tmp_path):
     ranger = load(network(tmp_path / "twofold.onnx", thing="car", **LEVEL))
-    (car,) = ranger(picture(), focal_px=100).objects
+    result = ranger(picture(), focal_px=100)
+    (car,) = result.objects
     assert DEPTH_M < car.distance_m < CAR_M
     assert car.scale_source == "network+object-size"
+    assert any("usual size" in note for note in result.notes)
     assert (car.interval_kind, car.interval_level) == ("calibrated", 0.8)
     low, high = car.interval_m
     assert low * high == pytest.approx(car.distance_m**2, rel=1e-4)
@@ -126,17 +128,19 @@ def test_the_size_of_a_whole_car_has_a_say(tmp_path):
     ids=["no focal length", "another statistic", "no error of its own"],
 )
 def test_else_the_network_has_the_say_alone(card, asked, tmp_path):
-    ranger = load(network(tmp_path / "twofold.onnx", thing="car", **card))
-    (car,) = ranger(picture(), **asked).objects
+    unsure = network(tmp_path / "twofold.onnx", thing="car", log_error=-0.5, **card)
+    result = load(unsure)(picture(), **asked)
+    (car,) = result.objects
     assert car.distance_m == pytest.approx(DEPTH_M, rel=1e-5)
     assert car.scale_source == "network"
+    assert not any("usual size" in note for note in result.notes)
 
 
 def test_with_a_scale_sizes_have_no_say(tmp_path):
     ranger = load(network(tmp_path / "twofold.onnx", thing="car", **LEVEL))
     (car,) = ranger(picture(), focal_px=100, scale="2.0").objects
     assert car.distance_m == pytest.approx(2 * DEPTH_M, rel=1e-5)
-    assert car.scale_source == "given"
+    assert (car.scale_source, car.interval_kind) == ("given", "pixel-spread")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from howfar.core.depth import DepthMap
 from howfar.core.detections import Detections
 from howfar.core.distance import OUTSIDE, Distance, Distances, measure
 from howfar.core.foreground import SizePrior
+from howfar.core.fusion import SOURCE as SIZED
 from howfar.core.image import Image
 from howfar.core.result import ModelUse, Result
 from howfar.core.scale import (
@@ -224,6 +225,10 @@ def _tell(
     on_error(name, error)
 
 
+SIZES_COUNT = (
+    "The distances of people and vehicles that are seen whole count their usual size as well; the "
+    "statistic median reads the depth map alone."
+)
 _DOMAIN = {True: "familiar", False: "unfamiliar"}
 
 
@@ -282,6 +287,8 @@ class _Job:
             objects = [thing for thing in objects if thing.label in options.classes]
         kept, left_out = split_by_distance(objects, options)
         semantics = self._segment()
+        if any(thing.scale_source == SIZED for thing in objects):
+            self.notes.append(SIZES_COUNT)
         familiar = None if own is None else own.familiar
         self._note_domain(metric and scale is None, familiar)
         if distances is not None and not metric:

@@ -1,9 +1,10 @@
 """Two readings of one distance: a depth network's, and what the size of the object tells.
 
 Small networks know the order of depths better than metres. A person or a vehicle that is seen whole
-tells its distance by its height, if the focal length is known: a second, nearly independent
-reading, and one that a longer lens does not change. Both have a stated error; together they are
-nearer to the truth than either.
+tells its distance by its height, if the focal length is known: a second reading, and one that a
+longer lens does not change. Both have a stated error, and both err alike in part. What they say
+together was nearer to the truth in the mean and the median of most groups that were measured
+(`docs/decisions/019-sizes-have-a-say.md`).
 """
 
 from __future__ import annotations
@@ -26,17 +27,18 @@ SOURCE = "network+object-size"
 CLASSES = frozenset(("person", "car", "bus", "truck", "motorcycle", "bicycle"))
 """Those of `howfar.core.sizes` that photographs show whole: of chairs, tables and bottles something
 is hidden more often than a detector tells, and they then seem farther."""
-TOGETHER = 0.4
-"""Correlation of the errors of both readings, since a loose box spoils both: .34 to .73 on driving
-pictures, rendered streets and cameras that the network never saw."""
+TOGETHER = 0.5
+"""Correlation of the errors of both readings, since a loose box spoils both, and the statistic that
+reads the network looks at sizes too: .36 to .80 (`benchmarks/size_fusion.py`)."""
 USUAL = 0.9
 """Share of the things of a class that have its usual size: the others are toys, pictures of things
 and wrong names."""
 UNUSUAL_RANGE = math.log(100)
 """These may be anywhere within a tenth to ten times the network's distance."""
 MOST_HIDDEN = 0.5
-"""Where nearer boxes cover this share of a box's lower side, its height tells little: sizes err by
-.11 to .36 in the mean below .6 of it, by .38 to .86 above (a drive, rendered streets)."""
+"""Where nearer boxes cover this share of a box's lower side, its height tells little: measured by
+hand, sizes err by .11 to .36 in the mean below .6 of it, by .38 to .86 above (a drive, rendered
+streets)."""
 LEAST_SHARE = 0.05
 """A size that weighs less than this is left out."""
 
@@ -64,41 +66,59 @@ def fuse(
     boxes: FloatArray,
     labels: Sequence[str],
 ) -> Fused:
-    """Put both readings of each object together.
+    """Put both readings of each object together, see `mean_of_readings`.
 
-    The best unbiased mean of two normal readings of log depth with correlation `TOGETHER`. Its
-    weight for the size is multiplied by the probability that the object has its class's usual size
-    at all, by how far both are apart; what that leaves open widens the interval. Only for people
-    and vehicles whose box lies within the picture and whose feet or wheels nothing nearer covers.
+    Only people and vehicles have a say by their size whose box lies within the picture and whose
+    feet or wheels nothing nearer covers.
 
     Args:
         depth, log_error: (N,) the network's, in metres, and half-width of its calibrated interval
             in the logarithm; NaN = none.
-        level: share of true depths that such intervals hold, 0..1.
+        level: share of true depths that such intervals hold, between 0 and 1.
         prior: (N,) distances from sizes (`howfar.core.sizes.size_distances`).
         boxes: (N, 4) `xyxy` pixels.
         labels: N class names.
     """
     usable = np.array([label in CLASSES for label in labels], bool).reshape(len(boxes))
     usable &= np.isfinite(depth) & np.isfinite(log_error) & np.isfinite(prior.depth)
+    usable &= depth > 0
     usable[usable] = feet_hidden(boxes[usable], boxes) < MOST_HIDDEN
     quantile = NormalDist().inv_cdf((1 + level) / 2)
-    seen, told = depth[usable], prior.depth[usable]
-    network = log_error[usable] / quantile
-    size = np.hypot(prior.spread[usable], BOX_SPREAD)
-    gap = np.log(told / seen)
-    shared = TOGETHER * network * size
-    apart = network**2 + size**2 - 2 * shared
-    likely = USUAL * np.exp(-(gap**2) / (2 * apart)) / np.sqrt(2 * math.pi * apart)
-    usual = likely / (likely + (1 - USUAL) / UNUSUAL_RANGE)
-    share = np.clip((network**2 - shared) / apart, 0, 1) * usual
-    open_question = usual * (1 - usual) * (share * gap) ** 2
-    rest = (1 - share) ** 2 * network**2 + share**2 * size**2 + 2 * share * (1 - share) * shared
+    gap = np.log(prior.depth[usable] / depth[usable])
+    size_std = np.hypot(prior.spread[usable], BOX_SPREAD)
+    share, std = mean_of_readings(gap, log_error[usable] / quantile, size_std)
     used = share >= LEAST_SHARE
     numbers = np.flatnonzero(usable)[used]
     sized = np.zeros(len(boxes), bool)
     sized[numbers] = True
     depth, log_error = depth.copy(), log_error.copy()
-    depth[numbers] = (seen * np.exp(share * gap))[used]
-    log_error[numbers] = (quantile * np.sqrt(rest + open_question))[used]
+    depth[numbers] *= np.exp(share * gap)[used]
+    log_error[numbers] = (quantile * std)[used]
     return Fused(depth, log_error, sized)
+
+
+def mean_of_readings(
+    gap: FloatArray, network_std: FloatArray, size_std: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """What the size counts for, and how sure both are together.
+
+    A mixture of two cases. The object has its class's usual size: then the best unbiased mean of
+    two normal readings of log depth with correlation `TOGETHER`. It has not: then the network's
+    alone. How far both readings are apart tells which is likely.
+
+    Args:
+        gap: (N,) logarithm of the size's distance over the network's.
+        network_std, size_std: (N,) standard deviations of both in log depth.
+
+    Returns the share of the gap by which the mean of the mixture is away from the network's, and
+    the standard deviation of the mixture, both (N,).
+    """
+    covariance = TOGETHER * network_std * size_std
+    gap_variance = network_std**2 + size_std**2 - 2 * covariance
+    density = np.exp(-(gap**2) / (2 * gap_variance)) / np.sqrt(2 * math.pi * gap_variance)
+    usual = USUAL * density / (USUAL * density + (1 - USUAL) / UNUSUAL_RANGE)
+    best = np.clip((network_std**2 - covariance) / gap_variance, 0, 1)
+    both = (1 - best) ** 2 * network_std**2 + best**2 * size_std**2
+    both += 2 * best * (1 - best) * covariance
+    variance = usual * both + (1 - usual) * network_std**2 + usual * (1 - usual) * (best * gap) ** 2
+    return best * usual, np.sqrt(variance)

@@ -95,6 +95,7 @@ HIDDEN_SHARE = 0.15
 FEET = 32
 """Points along the lower side of a box."""
 SAME_IOU = 0.5
+"""Boxes that overlap more than this are taken for the same object."""
 BORDER_PX = 2.0
 """A box this close to the border of the image may be cut off there."""
 
@@ -113,7 +114,7 @@ def feet_hidden(boxes: FloatArray, others: FloatArray) -> FloatArray:
     """(N,) share 0..1 of each box's lower side that lies in boxes which stand lower.
 
     An object whose feet or wheels are covered shows less than its height; one that is covered at
-    its side does not. Boxes that overlap by more than half are taken for the same object.
+    its side does not. Boxes that overlap by more than `SAME_IOU` do not count.
 
     Args:
         boxes: (N, 4) `xyxy` pixels.

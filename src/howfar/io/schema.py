@@ -45,7 +45,8 @@ _OBJECT = _strict(
         "interval_m": _tuple(2, "low and high around distance_m, metres"),
         "interval_kind": _nullable(
             "string",
-            "calibrated: holds the true distance in the share interval_level of cases; "
+            "calibrated: holds the true distance in the share interval_level of cases (of "
+            "network+object-size: what follows from that and the size's error); "
             "pixel-spread: spread of the depths used, widened by the scale's uncertainty; no "
             "error bar",
             enum=["pixel-spread", "calibrated", None],

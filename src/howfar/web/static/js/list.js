@@ -68,7 +68,9 @@ function fill(row, thing, scene) {
   const [name, distance, spread, score] = row.cells;
   name.replaceChildren(element("span", "dot"), thing.label);
   distance.replaceChildren(element("strong", "", distanceWords(thing, scene)));
-  distance.title = thing.distance_m === null ? (thing.reason ?? "") : "";
+  const sized = thing.scale_source === "network+object-size";
+  const origin = sized ? "From the depth map and the usual size of such things" : "";
+  distance.title = thing.distance_m === null ? (thing.reason ?? "") : origin;
   spread.hidden = !scene.metric;
   spread.textContent = thing.interval_m ? thing.interval_m.map((v) => v.toFixed(2)).join("–") : "";
   score.textContent = thing.score.toFixed(2);
