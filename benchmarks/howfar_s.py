@@ -259,7 +259,7 @@ def finish() -> None:
             )
     options = sources(OWN)[1::2]
     job = DistillJob([parse_pictures(text) for text in options], RUNS / STUDENT)
-    models = {name: find_model(name) for name in (job.detector, job.depth) if name}
+    models = {name: find_model(name) for name in (*job.detectors, *job.depths)}
     mixture = Mixture(opened(job, models, None), 6000)
     done = finished(chosen, mixture, list(groups.values()))
     for name, blocks in groups.items():

@@ -64,7 +64,7 @@ def rooms(student: Joint, pictures: Sequence[Sample], found: Sequence[Finding], 
     teacher = Teacher(find_model("fastdepth"), Task.DEPTH)
     gaps = []
     for picture, finding in zip(pictures, found, strict=True):
-        if finding.kind is Kind.INDOOR and finding.trust >= TRUST:
+        if finding.kind is Kind.INDOOR and finding.best_trust >= TRUST:
             inputs = view(picture.image.pixels, side)
             wanted, known = teacher.log_depth(views_of(inputs), side // 4)
             gap = (student(inputs)["log_depth"] - wanted).exp() - 1
@@ -134,11 +134,10 @@ def sizes(student: Joint, pictures: Sequence[Sample], side: int) -> dict[str, fl
 def judge(files: Sequence[Path]) -> None:
     """Print what all judges say of checkpoints."""
     pictures = list(open_dataset(f"coco:{COCO}"))
-    networks = (
-        load_network(find_model("nanodet-plus-m"), Task.DETECT),
-        load_network(find_model("fastdepth"), Task.DEPTH),
-    )
-    found = survey(open_dataset(f"pictures:{COCO}/images"), *networks, RUNS / "survey-t128.json")
+    detector = load_network(find_model("nanodet-plus-m"), Task.DETECT)
+    depths = [load_network(find_model("fastdepth"), Task.DEPTH)]
+    photos = open_dataset(f"pictures:{COCO}/images")
+    found = survey(photos, detector, depths, RUNS / "survey-t128.json")
     for path in files:
         checkpoint = load_checkpoint(path)
         student, card = student_of(checkpoint).eval(), checkpoint.card

@@ -1,5 +1,7 @@
 """A detector and depth networks that say what they are told, and a few pictures."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,7 @@ class Slope:
     """Depth that grows to the right by `slope`: it contradicts itself when mirrored."""
 
     sha256 = "slope"
+    card = SimpleNamespace(focal_exponent=1.0)
 
     def __init__(self, slope):
         self.slope = slope

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,10 +9,20 @@ from howfar.core.camera import Camera
 from howfar.core.depth import DepthKind
 from howfar.data.geometry import crop, resize_scene
 from howfar.data.scene import Scene
-from howfar.distill.lesson import Answers, Lesson, ViewBatch, part_of, share_loss
+from howfar.distill.lesson import (
+    Answers,
+    Lesson,
+    ViewBatch,
+    agreed,
+    followed,
+    joint_card,
+    part_of,
+    share_loss,
+)
 from howfar.distill.mixture import Mixture
 from howfar.distill.run import RECIPE
-from howfar.distill.views import canonical
+from howfar.distill.survey import Kind
+from howfar.distill.views import View, canonical
 from howfar.nets.joint import CANONICAL_FOCAL
 
 
@@ -60,7 +71,7 @@ def test_who_answers_is_taught_where_it_is_known():
     rooms, road = torch.tensor([0.4, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
     batch = ViewBatch(
         *(none, none, none > 0, torch.zeros(0, 8), rooms, rooms > 0, none[:0]),
-        *(torch.zeros(0, 4), road, None, ("room", "road", "truth")),
+        *(torch.zeros(0, 4), torch.zeros(0, 1), road, None, ("room", "road", "truth")),
     )
     logit = torch.tensor([1.0, 1.0, 1.0], requires_grad=True)
     share_loss(logit, batch).backward()
@@ -78,10 +89,84 @@ def test_who_answers_is_taught_where_it_is_known():
     ],
 )
 def test_a_teacher_is_followed_up_to_what_it_leaves_open(kind, shift, same):
-    lesson = SimpleNamespace(relative=SimpleNamespace(card=SimpleNamespace(depth_kind=kind)))
+    card = SimpleNamespace(depth_kind=kind)
     inverse = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0)) + 0.1
-    loss = Lesson._followed(lesson, -(2 * inverse + shift).log(), inverse, torch.ones(1)).item()
+    loss = followed(card, -(2 * inverse + shift).log(), inverse, torch.ones(1)).item()
     assert (loss < 1e-4) == same
+
+
+def said(metres, known=True):
+    """What a teacher says of two views."""
+    shape = (2, 1, 1, 2)
+    return torch.full(shape, metres).log(), torch.full(shape, known)
+
+
+def test_several_metric_teachers_are_weighed_by_the_trust_in_them():
+    """In each picture; equally where none is trusted, as outdoors."""
+    trust = torch.tensor([[0.6, 0.2], [0.0, 0.0]])
+    found, valid = agreed([said(2.0), said(8.0)], trust)
+    assert valid.all()
+    assert found[0].exp().mean().item() == pytest.approx(2 * 4**0.25)
+    assert found[1].exp().mean().item() == pytest.approx(4)
+    alone, _ = agreed([said(2.0)], trust[:, :1])
+    torch.testing.assert_close(alone, said(2.0)[0])
+
+
+def test_who_says_nothing_does_not_count():
+    found, valid = agreed([said(2.0, known=False), said(8.0)], torch.tensor([[0.6, 0.2], [0.6, 0]]))
+    assert valid[0].all()
+    assert not valid[1].any()
+    assert found[0].exp().mean().item() == pytest.approx(8)
+
+
+def test_losses_of_several_relative_teachers_are_averaged_each_by_its_law():
+    """The third is metric: only its scale is left open."""
+    inverse = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0)) + 0.1
+    u, one = -(2 * inverse).log(), torch.ones(1)
+    card = joint_card("some", RECIPE.preprocess)
+    kinds = (DepthKind.RELATIVE, DepthKind.RELATIVE_AFFINE, DepthKind.METRIC)
+    teachers = [SimpleNamespace(card=replace(card, depth_kind=kind)) for kind in kinds]
+    lesson = Lesson(RECIPE, Mixture([], 0), relatives=teachers)
+    answers = Answers(relative=(inverse, inverse + 0.4, inverse + 0.2))
+    batch = replace(outdoors(torch.zeros(1, 4)), relative=one, answers=answers)
+    pairs = zip(teachers, answers.relative, strict=True)
+    parts = [followed(teacher.card, u, said, one).item() for teacher, said in pairs]
+    assert parts[:2] == pytest.approx([0, 0], abs=1e-4)
+    assert parts[2] > 0.01
+    maps = {"log_depth": u, "log_error": torch.zeros_like(u)}
+    assert lesson.loss(Slope(), maps, batch).item() == pytest.approx(np.mean(parts), rel=1e-5)
+
+
+def test_losses_of_several_detectors_are_averaged():
+    """Also where one knows some classes only; the card names both."""
+    rows, *taught = torch.rand(3, 1, 85, 112, generator=torch.Generator().manual_seed(0))
+    card = joint_card("some", RECIPE.preprocess)
+    teachers = [
+        SimpleNamespace(card=replace(card, name="all"), classes=None),
+        SimpleNamespace(card=replace(card, name="few", licence="GPL-3.0"), classes=[0, 2]),
+    ]
+    lesson = Lesson(RECIPE, Mixture([], 0), teachers)
+    assert lesson.card.origin == "howfar distill; taught by all (Apache-2.0), few (GPL-3.0)"
+    assert lesson.card.licence == "that of its teachers, see origin"
+    none = torch.zeros(1, 1, 8, 8)
+    maps = {"log_depth": none, "log_error": none, "detections": rows}
+    batch = replace(outdoors(torch.zeros(1, 4)), answers=Answers(boxes=tuple(taught)))
+    both = lesson.loss(Slope(), maps, batch).item()
+    parts = [lesson._boxes(rows, said, t.classes) for said, t in zip(taught, teachers, strict=True)]
+    assert both == pytest.approx(float(sum(parts)) / 2, rel=1e-5)
+    assert float(parts[0]) != pytest.approx(float(parts[1]), rel=0.01)
+
+
+def test_views_without_teachers_of_depth_make_a_batch():
+    room = View(
+        *(np.zeros((32, 32, 3), np.uint8), np.zeros((8, 8), np.float32), np.zeros((8, 8), bool)),
+        *(np.zeros((0, 7), np.float32), Kind.INDOOR, (), None, np.zeros((32, 32, 3), np.uint8)),
+    )
+    recipe = replace(RECIPE, preprocess=replace(RECIPE.preprocess, width=32, height=32))
+    batch = Lesson(recipe, Mixture([], 0), everywhere=True).stack(["room"], [room])
+    assert batch.metric.tolist() == [0]
+    assert not batch.asked.any()
+    assert batch.trust.shape == (0, 0)
 
 
 HALF = torch.tensor([[0.25, 0.25, 0.75, 0.75]])
@@ -92,7 +177,8 @@ def outdoors(parts, metric=0.0):
     none = torch.zeros(1, 1, 8, 8)
     return ViewBatch(
         *(torch.zeros(1, 3, 32, 32), none, none > 0, torch.zeros(0, 8), torch.tensor([metric])),
-        *(torch.tensor([True]), torch.zeros(1, 3, 32, 32), parts, torch.zeros(1), None, ("view",)),
+        *(torch.tensor([True]), torch.zeros(1, 3, 32, 32), parts, torch.zeros(1, 1)),
+        *(torch.zeros(1), None, ("view",)),
     )
 
 

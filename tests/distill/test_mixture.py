@@ -7,7 +7,7 @@ from howfar.errors import UsageError
 
 
 def test_shares(pictures, walls):
-    findings = [ask(sample.image, Finder("chair"), None) for sample in pictures]
+    findings = [ask(sample.image, Finder("chair"), []) for sample in pictures]
     mixture = Mixture([Source(pictures, 3, findings), Source(walls, 1)], 40)
     assert len(mixture) == 40
     with_depth = [sample.depth is not None for sample in mixture]
@@ -40,4 +40,4 @@ def test_wrong_use(pictures):
     with pytest.raises(UsageError, match="share is 0"):
         Source(pictures, 0)
     with pytest.raises(UsageError, match="5 pictures, 1 surveyed"):
-        Source(pictures, 1, [ask(pictures[0].image, Finder(), None)])
+        Source(pictures, 1, [ask(pictures[0].image, Finder(), [])])

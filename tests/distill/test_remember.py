@@ -8,6 +8,7 @@ import torch
 
 from howfar.cli import app
 from howfar.data.address import open_dataset
+from howfar.distill.depth_teacher import depth_teacher
 from howfar.distill.lesson import Answers, Lesson
 from howfar.distill.mixture import Mixture, Source
 from howfar.distill.remember import FILE, Remembered
@@ -39,14 +40,14 @@ def lesson(shared_models, shared_data, tmp_path, monkeypatch):
         cv2.imwrite(str(photos / f"{path.stem}.png"), cv2.resize(cv2.imread(str(path)), (160, 120)))
     boxes = ((0.3, 0.2, 0.5, 0.9),)
     kinds = (Kind.INDOOR, Kind.ROAD, Kind.OTHER) * 2
-    findings = [Finding(kind, boxes, (0,), (0.9,), 0.5) for kind in kinds]
+    findings = [Finding(kind, boxes, (0,), (0.9,), (0.5,)) for kind in kinds]
     pictures = Source(open_dataset(f"pictures:{photos}"), 0.7, findings)
     rooms = Source(open_dataset("synthetic:indoor?count=3&size=96x72"), 0.3)
     recipe = overridden(RECIPE, [f"preprocess.width={SIZE}", f"preprocess.height={SIZE}"])
     metric, relative = (
         Teacher(find_model(name), Task.DEPTH) for name in ("fastdepth", "pydnet-kitti")
     )
-    return Lesson(recipe, Mixture([pictures, rooms], 10), None, metric, relative)
+    return Lesson(recipe, Mixture([pictures, rooms], 10), (), [metric], [relative])
 
 
 def student(size="n"):
@@ -79,6 +80,40 @@ def test_what_is_remembered_teaches_the_same(lesson, tmp_path, size):
             torch.testing.assert_close(ours[name], theirs[name], atol=0.01, rtol=0.01)
         wanted = lesson.loss(net, theirs, seen)
         assert kept.loss(net, ours, batch).item() == pytest.approx(wanted.item(), rel=0.01)
+
+
+@pytest.mark.shared
+def test_several_teachers_are_remembered(lesson, tmp_path):
+    """Two of roads, the one of which is metric, and two of rooms, trusted differently."""
+    more = depth_teacher(find_model("howfar-s"))
+    photos, rooms = lesson.data.sources
+    findings = [replace(row, trust=(0.5, 0.3)) for row in photos.findings]
+    several = replace(
+        lesson,
+        data=Mixture([replace(photos, findings=findings), rooms], 10),
+        depths=[*lesson.depths, more],
+        relatives=[*lesson.relatives, more],
+    )
+    net = student()
+    kept = Remembered(several, net, tmp_path)
+    rows = [kept.example(i, nothing, NOBODY) for i in range(10)]
+    batch = kept.stack([str(i) for i in range(10)], rows)
+    views = [
+        several.example(i, lambda i: several.scene(several.data[i]), np.random.default_rng(i))
+        for i in range(10)
+    ]
+    seen = several.stack([str(i) for i in range(10)], views)
+    assert seen.trust[0].tolist() == pytest.approx([0.5, 0.3])
+    wanted = several.ask(seen)
+    assert len(batch.answers.relative) == len(wanted.relative) == 2
+    for ours, theirs in zip(batch.answers.relative, wanted.relative, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-2)
+    torch.testing.assert_close(batch.answers.metric, wanted.metric, atol=1e-2, rtol=0)
+    with torch.no_grad():
+        theirs = several.loss(net, net(seen.images), seen).item()
+        assert kept.loss(net, net(batch.images), batch).item() == pytest.approx(theirs, rel=0.01)
+    with pytest.raises(UsageError, match=rf"{FILE}.*teachers.*another folder"):
+        Remembered(replace(several, relatives=lesson.relatives), net, tmp_path)
 
 
 @pytest.mark.shared
@@ -211,7 +246,7 @@ def test_views_without_their_key_are_refused(lesson, tmp_path):
 @pytest.mark.shared
 @pytest.mark.parametrize("size", ["n", "s"])
 def test_a_missing_teacher_teaches_the_same(lesson, tmp_path, size):
-    net, alone = student(size).train(), replace(lesson, metric=None, relative=None)
+    net, alone = student(size).train(), replace(lesson, depths=(), relatives=())
     kept = Remembered(alone, net, tmp_path)
     rows = [kept.example(i, nothing, NOBODY) for i in range(10)]
     batch = kept.stack([str(i) for i in range(10)], rows)

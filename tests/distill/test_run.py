@@ -93,6 +93,47 @@ def test_a_student_goes_on_from_the_network_of_the_package(
 
 
 @pytest.mark.shared
+@pytest.mark.slow
+def test_any_detectors_and_depth_networks_teach_together(
+    shared_data, shared_models, tmp_path, monkeypatch
+):
+    """Several of each kind, among them ones that pad, a file of weights and the network of the
+    package; whose licence asks for more is told."""
+    from typer.testing import CliRunner
+
+    monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for path in sorted((shared_data / "train" / "coco-train128" / "images").glob("*"))[:12]:
+        cv2.imwrite(str(photos / f"{path.stem}.png"), cv2.resize(cv2.imread(str(path)), (160, 120)))
+    words = [
+        *("distill", "--data", f"pictures:{photos}@1", "--cpu", "--imgsz", "96", "--views", "16"),
+        *("--epochs", "1", "--set", "batch=8", "--size", "n", "--out", str(tmp_path / "run")),
+        *("--detector", str(shared_models / "yolov5n.pt"), "--detector", "yolox-nano"),
+        *("--detector", "nanodet-plus-m", "--depth", "fastdepth", "--depth", "howfar-s"),
+        *("--relative", "pydnet-kitti", "--relative", "howfar-s"),
+    ]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("howfar: note: the licence of") == 1
+    assert "yolov5n" in result.stderr
+    steps = np.genfromtxt(tmp_path / "run" / "steps.csv", delimiter=",", names=True)
+    assert np.isfinite(steps["loss"]).all()
+    card = load_checkpoint(tmp_path / "run" / "best.pt").card
+    for name in (
+        "yolox-nano (Apache-2.0)",
+        "fastdepth (MIT)",
+        "howfar-s (Apache-2.0)",
+        "yolov5n (",
+    ):
+        assert name in card.origin
+    (file,) = (tmp_path / "run").glob("survey-*.json")
+    record = json.loads(file.read_text())
+    assert len(record["asked"]["depths"]) == 2
+    assert all(len(row["trust"]) == 2 for row in record["rows"])
+
+
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["fastdepth", "pydnet-kitti"])
 def test_teachers_say_the_same_in_bfloat16(name, shared_models, monkeypatch):
     monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))

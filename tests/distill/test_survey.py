@@ -26,18 +26,22 @@ def test_a_network_that_agrees_with_itself_is_trusted():
     flat, steep = (self_contradiction(room, Slope(s)) for s in (0.0, 1.0))
     assert flat == pytest.approx(np.log(1.3) / 2, rel=1e-3)  # it does not see the magnification
     assert steep > flat + 0.2
-    assert ask(room, Finder("chair"), Slope(0.0)).trust > ask(room, Finder("chair"), Slope(1)).trust
-    assert ask(room, Finder("car"), Slope(0.0)).trust == 0, "roads are not asked about"
+    assert ask(room, Finder("car"), [Slope(0.0)]).trust == (0,), "roads are not asked about"
+    both = ask(room, Finder("chair"), [Slope(0.0), Slope(1)])
+    assert both.trust[0] > both.trust[1] > 0
+    assert both.best_trust == both.trust[0]
+    assert ask(room, Finder("chair"), []).best_trust == 0
 
 
 def test_answers_are_kept_and_used_again(pictures, tmp_path):
     file, finder = tmp_path / "survey.json", Finder("chair")
     told = []
-    first = survey(pictures, finder, Slope(0), file, lambda done, count: told.append((done, count)))
-    again = survey(pictures, finder, Slope(0), file)
+    depths = [Slope(0)]
+    first = survey(pictures, finder, depths, file, lambda done, count: told.append((done, count)))
+    again = survey(pictures, finder, depths, file)
     assert first == again
     assert finder.asked == len(pictures) == len(first)
     assert told[-1] == (5, 5)
     other = Finder("car")
     other.sha256 = "another"
-    assert survey(pictures, other, None, file)[0].kind is Kind.ROAD, "others were asked"
+    assert survey(pictures, other, [], file)[0].kind is Kind.ROAD, "others were asked"

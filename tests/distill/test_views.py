@@ -45,7 +45,7 @@ def test_the_metric_teacher_is_asked_about_the_whole_picture(seed):
     """The view is the named part of it."""
     ramp = np.linspace(60, 180, 640, dtype=np.float32)[None, :, None]
     image = np.repeat(np.repeat(ramp, 480, 0), 3, 2).astype(np.uint8)
-    room = Finding(Kind.INDOOR, (), (), (), 1.0)
+    room = Finding(Kind.INDOOR, (), (), (), (1.0,))
     view = make_view(Scene(image=image), room, COCO80, 64, RNG(seed))
     x1, y1, x2, y2 = view.part
     assert 0 <= x1 < x2 <= 1
@@ -70,7 +70,7 @@ def test_details_do_not_tell_what_is_magnified():
 
 
 def test_others_are_not_asked_about_it():
-    road = Finding(Kind.ROAD, (), (), (), 0.0)
+    road = Finding(Kind.ROAD, (), (), (), (0.0,))
     image = RNG(0).integers(0, 255, (48, 64, 3), np.uint8)
     assert make_view(Scene(image=image), road, COCO80, 64, RNG(0)).whole is None
 
@@ -89,7 +89,7 @@ def test_lidar_points_keep_their_depth():
 def test_a_whole_person_tells_its_distance_whatever_the_lens():
     image = RNG(0).integers(0, 255, (480, 640, 3), np.uint8)
     box = (0.4, 0.3, 0.5, 0.8)  # 240 of 480 pixels high
-    finding = Finding(Kind.OTHER, (box,), (COCO80.index("person"),), (0.9,), 0.0)
+    finding = Finding(Kind.OTHER, (box,), (COCO80.index("person"),), (0.9,), (0.0,))
     view = make_view(Scene(image=image), finding, COCO80, 64, RNG(0), plain=True)
     assert not view.valid.any()
     ((_x1, top, _x2, bottom, low, high, weight),) = view.priors
@@ -104,7 +104,7 @@ def test_a_whole_person_tells_its_distance_whatever_the_lens():
 def test_the_law_of_the_lens_holds_for_truth_and_sizes(seed):
     """A view magnified m times looks m^exponent times nearer."""
     image = RNG(0).integers(0, 255, (480, 640, 3), np.uint8)
-    finding = Finding(Kind.OTHER, ((0.4, 0.4, 0.5, 0.6),), (0,), (0.9,), 0.0)
+    finding = Finding(Kind.OTHER, ((0.4, 0.4, 0.5, 0.6),), (0,), (0.9,), (0.0,))
     whole, half = (
         make_view(Scene(image=image), finding, COCO80, 64, RNG(seed), exponent=power)
         for power in (1.0, 0.5)
@@ -121,7 +121,7 @@ def test_the_law_of_the_lens_holds_for_truth_and_sizes(seed):
 
 def test_cut_off_people_tell_nothing():
     image = RNG(0).integers(0, 255, (480, 640, 3), np.uint8)
-    finding = Finding(Kind.OTHER, ((0.4, 0.3, 0.5, 1.0),), (0,), (0.9,), 0.0)
+    finding = Finding(Kind.OTHER, ((0.4, 0.3, 0.5, 1.0),), (0,), (0.9,), (0.0,))
     assert not len(make_view(Scene(image=image), finding, COCO80, 64, RNG(0), plain=True).priors)
 
 

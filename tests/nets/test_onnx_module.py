@@ -5,6 +5,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from howfar.errors import ModelError
+from howfar.models.store import find_model
 from howfar.nets.onnx_module import OnnxModule
 
 TEACHERS = {
@@ -32,6 +33,21 @@ def test_teachers_give_what_onnx_runtime_gives(name, shared_models):
     assert found[name_of_output].shape == wanted.shape
     scale = np.abs(wanted).max()
     assert np.abs(found[name_of_output].numpy() - wanted).max() < 5e-4 * scale
+
+
+def test_the_network_of_the_package_gives_what_onnx_runtime_gives():
+    """All its outputs, of several pictures."""
+    import onnxruntime
+
+    path = find_model("howfar-s").path
+    session = onnxruntime.InferenceSession(str(path))
+    images = np.random.default_rng(0).normal(size=(2, 3, 288, 288)).astype(np.float32)
+    names = [item.name for item in session.get_outputs()]
+    wanted = session.run(names, {session.get_inputs()[0].name: images})
+    with torch.no_grad():
+        found = OnnxModule(path)(torch.from_numpy(images))
+    for name, value in zip(names, wanted, strict=True):
+        np.testing.assert_allclose(found[name].numpy(), value, atol=1e-4)
 
 
 def graph(tmp_path, nodes, constants, shape=(1, 2, 5, 6)):
@@ -77,6 +93,11 @@ def graph(tmp_path, nodes, constants, shape=(1, 2, 5, 6)):
         (("HardSigmoid", ["x"], {"alpha": 0.3}), {}),
         (("Gather", ["x", "i"], {"axis": 1}), {"i": [1]}),
         (("Clip", ["x", "", "h"], {}), {"h": np.float32(0.5)}),
+        (("ReduceMean", ["x"], {"axes": [2, 3]}), {}),
+        (("ReduceMean", ["x"], {"keepdims": 0}), {}),
+        (("ReduceSum", ["x", "a"], {"keepdims": 0}), {"a": [1]}),
+        (("MatMul", ["x", "m"], {}), {"m": np.arange(18, dtype=np.float32).reshape(6, 3)}),
+        (("Pow", ["x", "e"], {}), {"e": np.float32(2)}),
     ],
 )
 def test_operators_give_what_onnx_runtime_gives(node, constants, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -48,18 +49,32 @@ def distill(
         ),
     ] = None,
     detector: Annotated[
-        str, typer.Option(help="Teaches boxes.", rich_help_panel=TEACHERS)
-    ] = "nanodet-plus-m",
-    depth: Annotated[
-        str, typer.Option(help="Teaches metres indoors; none for nobody.", rich_help_panel=TEACHERS)
-    ] = "fastdepth",
-    relative: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            help="Teaches depth of roads up to scale (and shift: midas-small); none for nobody.",
+            help="Teaches boxes. Several times: they teach side by side, and the first tells what "
+            "a picture shows.",
+            show_default="nanodet-plus-m",
             rich_help_panel=TEACHERS,
         ),
-    ] = "pydnet-kitti",
+    ] = None,
+    depth: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Teaches metres indoors; none for nobody. Several times: their mean, by the trust "
+            "in each.",
+            show_default="fastdepth",
+            rich_help_panel=TEACHERS,
+        ),
+    ] = None,
+    relative: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Teaches depth of roads up to scale (and shift: midas-small); none for nobody. "
+            "Several times.",
+            show_default="pydnet-kitti",
+            rich_help_panel=TEACHERS,
+        ),
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
@@ -177,9 +192,9 @@ def distill(
     job = DistillJob(
         pictures=[parse_pictures(text) for text in data],
         folder=out,
-        detector=detector,
-        depth=None if depth == "none" else depth,
-        relative=None if relative == "none" else relative,
+        detectors=_teachers("detector", detector, DistillJob.detectors),
+        depths=_teachers("depth", depth, DistillJob.depths),
+        relatives=_teachers("relative", relative, DistillJob.relatives),
         start=start,
         start_depth=start_depth,
         freeze=freeze_detector,
@@ -207,9 +222,18 @@ def distill(
             lambda name, done, count: bar.update(
                 surveying, completed=done, total=count, description=f"asking about {name}"
             ),
+            lambda text: typer.echo(f"howfar: note: {text}", err=True),
         )
     typer.echo(f"{state.step} steps, {state.epoch} epochs: {out / 'best.pt'}")
     end()
+
+
+def _teachers(option: str, given: list[str] | None, usual: Sequence[str]) -> tuple[str, ...]:
+    """The networks that an option names; nobody for `none`."""
+    names = tuple(given or usual)
+    if "none" in names and len(names) > 1:
+        raise UsageError(f"{option}: {', '.join(names)}; give none alone, or leave it out")
+    return () if names == ("none",) else names
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from howfar.distill.lesson import normalised
-from howfar.distill.teachers import Teacher
+from howfar.distill.teachers import Teacher, pixels_of
 from howfar.errors import ModelError
 from howfar.nets.depth_branch import (
     EARLY_LAYER,
@@ -63,7 +61,7 @@ def graft(
     early, entry, answer = (_Equations() for _ in range(3))
     parts = [view[None] for view in rooms]
     student.eval()
-    features = [student.features(normalised(_rgb(part))) for part in parts]
+    features = [student.features(normalised(pixels_of(part))) for part in parts]
     for part, seen in zip(parts, features, strict=True):
         at4, at8 = hidden(teacher.prepared(part))
         fine = torch.cat([seen.maps[0], seen.pyramid[0]], 1)
@@ -82,7 +80,7 @@ def graft(
 
 
 def _pooled(student: Joint, view: Tensor) -> Tensor:
-    return student.features(normalised(_rgb(view))).pyramid[2].mean((2, 3))
+    return student.features(normalised(pixels_of(view))).pyramid[2].mean((2, 3))
 
 
 def _part(gate: nn.Conv2d | nn.Linear, rooms: Tensor, others: Tensor | None) -> None:
@@ -105,11 +103,6 @@ def _part(gate: nn.Conv2d | nn.Linear, rooms: Tensor, others: Tensor | None) -> 
         found -= torch.linalg.solve(bend, slope)
     gate.weight[0] = found[:-1].float()
     _bias(gate)[0] = found[-1].float()
-
-
-def _rgb(views: Tensor) -> npt.NDArray[np.uint8]:
-    found: npt.NDArray[np.uint8] = (views * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    return found
 
 
 class _Hidden:

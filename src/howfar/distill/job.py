@@ -45,9 +45,10 @@ class DistillJob:
     Attributes:
         pictures: where views come from.
         folder: of the run; the survey is kept in it too.
-        detector: teacher of boxes: it also tells what a picture shows. Catalog name or file.
-        depth: teacher of metric depth indoors, or None.
-        relative: teacher of roads, up to scale (and shift, where its card says so), or None.
+        detectors: teachers of boxes, at least one; the first also tells what a picture shows.
+            Catalog names or files.
+        depths: teachers of metric depth indoors.
+        relatives: teachers of roads, up to scale (and shift, where their cards say so).
         start: NanoDet-Plus file, or a student (checkpoint, or as it was exported), to start from;
             None: random weights.
         start_depth: FastDepth file or name from which the depth branch of a fresh student starts,
@@ -75,9 +76,9 @@ class DistillJob:
 
     pictures: Sequence[Pictures]
     folder: Path
-    detector: str = "nanodet-plus-m"
-    depth: str | None = "fastdepth"
-    relative: str | None = "pydnet-kitti"
+    detectors: Sequence[str] = ("nanodet-plus-m",)
+    depths: Sequence[str] = ("fastdepth",)
+    relatives: Sequence[str] = ("pydnet-kitti",)
     start: Path | None = None
     start_depth: str | None = None
     freeze: bool = False
@@ -117,6 +118,11 @@ def parse_pictures(text: str) -> Pictures:
 
 def check(job: DistillJob, recipe: Recipe) -> None:
     """Raise `UsageError` for options that contradict each other, before anything is fetched."""
+    if not job.detectors:
+        raise UsageError(
+            "detector: somebody has to find what tells rooms from roads; name one, and add "
+            "--freeze-detector where it is not to teach boxes"
+        )
     size = size_of(recipe)
     has_rooms = size in SIZES and SIZES[size][3]
     goes_on = (job.folder / LAST).exists()

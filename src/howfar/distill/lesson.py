@@ -17,11 +17,13 @@ from howfar.core.preprocess import Preprocess
 from howfar.data.dataset import Dataset
 from howfar.data.sample import Sample
 from howfar.data.scene import Scene
+from howfar.distill.box_teacher import BoxTeacher
+from howfar.distill.credits import OWN, licence_of, origin_of
+from howfar.distill.depth_teacher import DepthTeacher
 from howfar.distill.mixture import Mixture
 from howfar.distill.survey import Kind
 from howfar.distill.teachers import Teacher
 from howfar.distill.views import LABEL_STRIDE, STRIDE, View, make_view
-from howfar.errors import UsageError
 from howfar.losses import matching
 from howfar.losses.segmentation import cross_entropy
 from howfar.models.card import Decoder, ModelCard
@@ -66,14 +68,15 @@ class Answers(NamedTuple):
     Attributes:
         metric: (M, 1, S/4, S/4) canonical log depth of the views that are `asked` about.
         metric_valid: where it is known.
-        relative: (R, 1, S/4, S/4) inverse depth, in no unit, of the views with `relative` above 0.
-        boxes: (B, P, classes + 32) scores and logits of box distributions.
+        relative: of each relative teacher (R, 1, S/4, S/4) inverse depth, in no unit, of the views
+            with `relative` above 0.
+        boxes: of each detector (B, P, classes + 32) scores and logits of box distributions.
     """
 
     metric: Tensor | None = None
     metric_valid: Tensor | None = None
-    relative: Tensor | None = None
-    boxes: Tensor | None = None
+    relative: tuple[Tensor, ...] | None = None
+    boxes: tuple[Tensor, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +88,14 @@ class ViewBatch:
             layers said of them.
         log_depth, valid: (B, 1, S/4, S/4).
         priors: (N, 8): number of the view, then a row of `View.priors`.
-        metric: (B,) weight of the metric teacher for the student's answer.
-        asked: (B,) bool, views about whose whole pictures it is asked; all with `metric` above 0.
+        metric: (B,) weight of the metric teachers for the student's answer: the trust in the best,
+            which one that is trusted less does not lower.
+        asked: (B,) bool, views about whose whole pictures they are asked; all with `metric` above
+            0.
         wholes: (N, 3, S, S) float32, these pictures.
         parts: (N, 4) the views in them, see `View.part`.
-        relative: (B,) that of the relative teacher.
+        trust: (N, T) in each metric teacher.
+        relative: (B,) that of the relative teachers.
         labels: (B, S/8, S/8) int64 classes of pixels, 255 unknown; None without a semantic head.
         ids: of the samples.
         answers: of the teachers, where they were asked before.
@@ -103,6 +109,7 @@ class ViewBatch:
     asked: Tensor
     wholes: Tensor
     parts: Tensor
+    trust: Tensor
     relative: Tensor
     labels: Tensor | None
     ids: tuple[str, ...]
@@ -129,40 +136,42 @@ class Lesson:
     Attributes:
         recipe: how it is trained; `preprocess` gives the size of the views.
         data: pictures of all sources.
-        detector: teaches boxes; None where the student's detector is frozen.
-        metric: teaches metric depth of indoor pictures, or None.
-        relative: teaches depth of roads up to scale, or scale and shift, or None.
+        detectors: teach boxes; none where the student's detector is frozen.
+        depths: teach metric depth of indoor pictures.
+        relatives: teach depth of roads up to scale, or scale and shift.
         weights: of the parts of the loss.
         labels: names of the pixel classes that a student with a semantic head learns from truth.
         judges: data by which checkpoints are chosen: name -> data with depth or boxes.
         exponent: `ModelCard.focal_exponent` of the student.
-        everywhere: the metric teacher is asked about outdoor pictures, too, for what the student
+        everywhere: the metric teachers are asked about outdoor pictures, too, for what the student
             has of FastDepth (a function is matched the better the more is seen of it), and the
             student itself about whole pictures of which it sees a part.
+        before: card of the student from which this one goes on, or None.
         card: of the student.
     """
 
     recipe: Recipe
     data: Mixture
-    detector: Teacher | None = None
-    metric: Teacher | None = None
-    relative: Teacher | None = None
+    detectors: Sequence[Teacher | BoxTeacher] = ()
+    depths: Sequence[Teacher | DepthTeacher] = ()
+    relatives: Sequence[Teacher | DepthTeacher] = ()
     weights: Weights = field(default_factory=Weights)
     labels: tuple[str, ...] = ()
     judges: Mapping[str, Dataset] = field(default_factory=dict)
     exponent: float = 1.0
     everywhere: bool = False
+    before: ModelCard | None = None
 
     def __post_init__(self) -> None:
         card = joint_card(self.recipe.name, self.recipe.preprocess, self.exponent)
-        self.card = replace(card, labels=self.labels)
-        if self.relative is not None and self.relative.card.depth_kind is DepthKind.METRIC:
-            raise UsageError(f"{self.relative.card.name}: is metric; give it as --depth")
-        if self.detector is not None and self.detector.card.decoder is not Decoder.NANODET_PLUS:
-            raise UsageError(
-                f"{self.detector.card.name}: its cells are not the student's; dense matching needs "
-                "a detector of the NanoDet-Plus layout"
-            )
+        teachers = [one.card for one in (*self.detectors, *self.depths, *self.relatives)]
+        learned_from = [*teachers, *([] if self.before is None else [self.before])]
+        self.card = replace(
+            card,
+            labels=self.labels,
+            licence=licence_of(learned_from),
+            origin=origin_of(teachers, self.before),
+        )
 
     def scene(self, sample: Sample) -> Scene:
         """The picture and its depth; its pixel labels where they are learned."""
@@ -195,26 +204,26 @@ class Lesson:
             none = np.full((cells, cells), NO_LABEL, np.uint8)
             rows_of = [none if v.labels is None else v.labels for v in examples]
             labels = torch.from_numpy(np.stack(rows_of)).long()
-        known = self.metric is not None
+        known = bool(self.depths)
+        best = [max(v.trust, default=0.0) if v.kind is Kind.INDOOR else 0.0 for v in examples]
         ask = [
-            known
-            and v.whole is not None
-            and (self.everywhere or (v.kind is Kind.INDOOR and v.trust > 0))
-            for v in examples
+            known and v.whole is not None and (self.everywhere or trust > 0)
+            for v, trust in zip(examples, best, strict=True)
         ]
         asked = [view for view, wanted in zip(examples, ask, strict=True) if wanted]
-        trust = [v.trust if known and v.kind is Kind.INDOOR else 0.0 for v in examples]
+        worth = best if known else [0.0] * len(best)
         wholes = [v.whole for v in asked if v.whole is not None]
-        road = [float(v.kind is Kind.ROAD and self.relative is not None) for v in examples]
+        road = [float(v.kind is Kind.ROAD and bool(self.relatives)) for v in examples]
         return ViewBatch(
             images,
             depth.reshape(-1, 1, size, size),
             valid.reshape(-1, 1, size, size),
             priors,
-            torch.tensor(trust),
+            torch.tensor(worth),
             torch.tensor(ask),
             normalised(np.stack(wholes)) if wholes else images[:0],
             torch.tensor([v.part for v in asked]).reshape(-1, 4),
+            torch.tensor([v.trust for v in asked]).reshape(len(asked), len(self.depths)),
             torch.tensor(road),
             labels,
             tuple(ids),
@@ -243,23 +252,19 @@ class Lesson:
                 loss = loss + weights.steady * self._steady(module, u[asked], batch)
         if answers.relative is not None:
             asked = batch.relative > 0
-            part = self._followed(u[asked], answers.relative, batch.relative[asked])
-            loss = loss + weights.relative * part
+            for teacher, said in zip(self.relatives, answers.relative, strict=True):
+                part = followed(teacher.card, u[asked], said, batch.relative[asked])
+                loss = loss + weights.relative / len(self.relatives) * part
         if "share" in outputs:
             loss = loss + weights.share * share_loss(outputs["share"][:, 0], batch)
         if batch.labels is not None:
             part = cross_entropy(outputs["semantics"], batch.labels, ignore=NO_LABEL)
             loss = loss + weights.labels * part
         if answers.boxes is not None:
-            loss = loss + self._boxes(outputs["detections"], answers.boxes)
+            for detector, rows in zip(self.detectors, answers.boxes, strict=True):
+                part = self._boxes(outputs["detections"], rows, detector.classes)
+                loss = loss + part / len(self.detectors)
         return loss
-
-    def _followed(self, u: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
-        """How far depth is from the relative teacher's, up to what that leaves open."""
-        card = None if self.relative is None else self.relative.card
-        shifted = card is not None and card.depth_kind is DepthKind.RELATIVE_AFFINE
-        follow = matching.affine_depth if shifted else matching.relative_depth
-        return follow(u, inverse, weight)
 
     def ask(self, batch: ViewBatch) -> Answers:
         """What the teachers say of the views, each of those that it knows about."""
@@ -267,16 +272,20 @@ class Lesson:
             raise TypeError("teachers look at pictures")
         size = self.recipe.preprocess.width // STRIDE
         found = Answers()
-        if self.metric is not None and len(batch.wholes):
-            target, valid = self.metric.log_depth(views_of(batch.wholes), size)
+        if self.depths and len(batch.wholes):
+            wholes = views_of(batch.wholes)
+            said = [teacher.log_depth(wholes, size) for teacher in self.depths]
+            target, valid = agreed(said, batch.trust)
             target, valid = part_of(target, valid, batch.parts, self.exponent)
             found = found._replace(metric=target, metric_valid=valid)
         road = batch.relative > 0
-        if self.relative is not None and bool(road.any()):
-            inverse = self.relative.inverse_depth(views_of(batch.images[road]), size)
+        if self.relatives and bool(road.any()):
+            views = views_of(batch.images[road])
+            inverse = tuple(teacher.inverse_depth(views, size) for teacher in self.relatives)
             found = found._replace(relative=inverse)
-        if self.detector is not None:
-            found = found._replace(boxes=self.detector(views_of(batch.images)))
+        if self.detectors:
+            views = views_of(batch.images)
+            found = found._replace(boxes=tuple(teacher(views) for teacher in self.detectors))
         return found
 
     def _steady(self, module: nn.Module, u: Tensor, batch: ViewBatch) -> Tensor:
@@ -304,10 +313,15 @@ class Lesson:
         gap = matching.outside_range(torch.stack(seen), priors[:, 5], priors[:, 6])
         return gap.clamp(max=1).mean()
 
-    def _boxes(self, rows: Tensor, taught: Tensor) -> Tensor:
-        count = taught.shape[2] - 4 * BINS
-        scores = taught[..., :count]
-        part = matching.score_matching(rows[..., :count], scores)
+    def _boxes(self, rows: Tensor, taught: Tensor, classes: Sequence[int] | None) -> Tensor:
+        """How far a detector's rows are from a teacher's, of the classes that it knows; None: of
+        all."""
+        count = rows.shape[2] - 4 * BINS
+        logits, scores = rows[..., :count], taught[..., :count]
+        if classes is not None:
+            numbers = torch.tensor(classes, device=rows.device)
+            logits, scores = logits.index_select(2, numbers), scores.index_select(2, numbers)
+        part = matching.score_matching(logits, scores)
         boxes = matching.distribution_matching(
             rows[..., count:], taught[..., count:], scores.amax(2), BINS
         )
@@ -338,6 +352,29 @@ _NO_BOXES: dict[str, Any] = dict.fromkeys(
         "instance_ids",
     )
 )
+
+
+def agreed(said: Sequence[tuple[Tensor, Tensor]], trust: Tensor) -> tuple[Tensor, Tensor]:
+    """What metric teachers say together: the mean of log depth by the trust in each, the plain mean
+    of pictures where none is trusted; and where anybody who counts says anything.
+
+    Args:
+        said: of each teacher log depth (N, 1, H, W) and where it gives one.
+        trust: (N, T) in each of them.
+    """
+    counts = torch.where(trust.amax(1, keepdim=True) > 0, trust, 1)
+    weights = [valid * counts[:, i].reshape(-1, 1, 1, 1) for i, (_, valid) in enumerate(said)]
+    whole = torch.stack(weights).sum(0)
+    total = torch.stack([u * w for (u, _), w in zip(said, weights, strict=True)]).sum(0)
+    return total / whole.clamp(min=1e-6), whole > 0
+
+
+def followed(card: ModelCard, u: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
+    """How far log depth is from a relative teacher's inverse depth, up to what its card leaves
+    open; of a metric one only the scale is."""
+    shifted = card.depth_kind is DepthKind.RELATIVE_AFFINE
+    follow = matching.affine_depth if shifted else matching.relative_depth
+    return follow(u, inverse, weight)
 
 
 def _matched(u: Tensor, target: Tensor, valid: Tensor, gradient: float) -> Tensor:
@@ -413,6 +450,6 @@ def joint_card(name: str, preprocess: Preprocess, exponent: float = 1.0) -> Mode
         depth_log=True,
         focal_px=CANONICAL_FOCAL * preprocess.width,
         focal_exponent=exponent,
-        licence="Apache-2.0",
+        licence=OWN,
         origin="howfar distill",
     )

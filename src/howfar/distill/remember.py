@@ -37,7 +37,7 @@ PRIORS = 16
 """Most size priors that are kept of a view."""
 TOGETHER = 8
 """Views of which the frozen layers are asked at once."""
-RULES = 2
+RULES = 3
 """Changes where views of the same pictures, or answers, come out otherwise than before."""
 TURN = 100_003
 """Between the seeds of two views."""
@@ -68,7 +68,8 @@ class Remembered:
         with torch.no_grad():
             seen = self._seen(student.eval(), torch.zeros(1, 3, size, size))
         self._shapes = [_shape(part) for part in _flat(seen)]
-        self._dtype = _row(sum(int(np.prod(shape)) for shape in self._shapes), size // STRIDE)
+        features = sum(int(np.prod(shape)) for shape in self._shapes)
+        self._dtype = _row(features, size // STRIDE, len(lesson.relatives))
         path = folder / FILE
         rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         if rank == 0:
@@ -122,6 +123,7 @@ class Remembered:
             torch.from_numpy(rows["metric_weight"] > 0),
             none,
             torch.zeros(0, 4),
+            torch.zeros(0, 0),
             torch.from_numpy(rows["relative_weight"].copy()),
             None,
             tuple(ids),
@@ -173,7 +175,8 @@ class Remembered:
             if row["relative_weight"] > 0:
                 if answers.relative is None:
                     raise TypeError("a view is asked about that nobody knows")
-                row["relative"] = answers.relative[next(relative), 0].numpy()
+                of = next(relative)
+                row["relative"] = np.stack([said[of, 0].numpy() for said in answers.relative])
             row["made"] = True
 
     def _seen(self, student: Joint, images: Tensor) -> Features:
@@ -206,8 +209,8 @@ def _shape(part: Tensor) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _row(features: int, size: int) -> np.dtype[np.void]:
-    """What is kept of a view."""
+def _row(features: int, size: int, relatives: int) -> np.dtype[np.void]:
+    """What is kept of a view, with the answers of so many relative teachers."""
     half, one = np.float16, np.float32
     whole = (size, size)
     fields: list[Any] = [
@@ -215,7 +218,7 @@ def _row(features: int, size: int) -> np.dtype[np.void]:
         *(("log_depth", half, whole), ("valid", bool, whole)),
         *(("priors", one, (PRIORS, 7)), ("known_priors", np.int32)),
         *(("metric_weight", one), ("metric", half, whole), ("metric_valid", bool, whole)),
-        *(("relative_weight", one), ("relative", one, whole)),
+        *(("relative_weight", one), ("relative", one, (relatives, *whole))),
     ]
     return np.dtype(fields)
 
@@ -234,7 +237,10 @@ def _answers(rows: npt.NDArray[np.void]) -> Answers:
         found = found._replace(
             metric=_map(known["metric"]), metric_valid=_map(known["metric_valid"])
         )
-    return found._replace(relative=_map(rows[road]["relative"])) if road.any() else found
+    if road.any():
+        said = rows[road]["relative"].swapaxes(0, 1)
+        found = found._replace(relative=tuple(_map(one) for one in said))
+    return found
 
 
 def _key(lesson: Lesson, student: Joint) -> dict[str, Any]:
@@ -245,7 +251,6 @@ def _key(lesson: Lesson, student: Joint) -> dict[str, Any]:
         for value in part.state_dict().values():
             same = value.detach().cpu().contiguous() + 0  # of 0 and -0, which an average exchanges
             weights.update(same.numpy().tobytes())
-    teachers = (lesson.metric, lesson.relative)
     return {
         "rules": RULES,
         "data": [[s.data.name, len(s.data), s.share] for s in lesson.data.sources],
@@ -255,7 +260,7 @@ def _key(lesson: Lesson, student: Joint) -> dict[str, Any]:
         "focal exponent": lesson.exponent,
         "frozen layers": weights.hexdigest(),
         "findings": _digest([s.findings for s in lesson.data.sources]),
-        "teachers": [teacher.sha256 if teacher else None for teacher in teachers],
+        "teachers": [[t.sha256 for t in some] for some in (lesson.depths, lesson.relatives)],
     }
 
 

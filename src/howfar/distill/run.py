@@ -14,20 +14,23 @@ from howfar.core.preprocess import Preprocess
 from howfar.data.address import open_dataset
 from howfar.data.dataset import Dataset, Records
 from howfar.data.scene import Scene
+from howfar.distill.box_teacher import box_teacher
+from howfar.distill.coco80 import taught_classes
 from howfar.distill.conformal import measure_blocks
+from howfar.distill.credits import licence_notes
+from howfar.distill.depth_teacher import depth_teacher
 from howfar.distill.finish import finish, student_of, usual_views
 from howfar.distill.graft import graft
-from howfar.distill.job import DistillJob, check, exponent_of, with_rates
+from howfar.distill.job import DistillJob, card_of, check, exponent_of, with_rates
 from howfar.distill.lesson import MEAN, STD, Lesson
 from howfar.distill.mixture import Mixture, Source
 from howfar.distill.remember import Remembered
 from howfar.distill.restart import exported_card, restart
 from howfar.distill.survey import Finding, Kind, survey
-from howfar.distill.teachers import Teacher
+from howfar.distill.teachers import Teacher, need_metres, opened
 from howfar.distill.views import make_view
 from howfar.errors import UsageError
-from howfar.loading import load_network
-from howfar.models.card import Task
+from howfar.models.card import ModelCard, Task
 from howfar.models.classes import COCO80
 from howfar.models.store import LocalModel, find_model
 from howfar.nets.blocks import DepthwiseConv2d
@@ -38,7 +41,7 @@ from howfar.train.recipe import Recipe, overridden
 from howfar.train.task import Task as TrainingTask
 
 TRUSTED = 0.2
-"""Least trust in the metric teacher for a picture to teach depth by it alone."""
+"""Least trust in a metric teacher for a picture to teach depth by it alone."""
 WIDE_KERNEL = 5
 """Side of the kernels that `DistillJob.freeze_wide` means."""
 NORMS = 100
@@ -68,9 +71,13 @@ RECIPE = Recipe(
 
 Told = Callable[[str, int, int], None]
 """Told what is surveyed, how many pictures are done and how many there are."""
+Note = Callable[[str], None]
+"""Told what a user should know before it starts, in whole sentences."""
 
 
-def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None) -> State:
+def distill(
+    job: DistillJob, tick: Tick | None = None, told: Told | None = None, note: Note | None = None
+) -> State:
     """Teach a joint student; returns where training ended.
 
     Raises `UsageError` for requests that cannot be, and what training and reading pictures raise.
@@ -86,7 +93,9 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
     check(job, recipe)
     recipe = with_rates(job, recipe)
     exponent = exponent_of(job)
-    models = {name: find_model(name) for name in (job.detector, job.depth, job.relative) if name}
+    names = (*job.detectors, *job.depths, *job.relatives)
+    models = {name: find_model(name) for name in names}
+    _note(licence_notes(teachers_of(job, models)), note)
     mixture = Mixture(sources(job, models, told), job.views)
     labels = pixel_labels(mixture) if job.labels else ()
     if labels:
@@ -119,7 +128,7 @@ def distill(job: DistillJob, tick: Tick | None = None, told: Told | None = None)
         ),
         tick,
     )
-    if job.held and state.epoch >= recipe.epochs and int(os.environ.get("RANK", "0")) == 0:
+    if job.held and state.epoch >= recipe.epochs and _first():
         calibrate(job, mixture, told)
     return state
 
@@ -163,18 +172,35 @@ def _prepared(
         for layer in module.modules():
             if isinstance(layer, DepthwiseConv2d) and layer.kernel_size[0] == WIDE_KERNEL:
                 layer.requires_grad_(False)
+    detectors = () if job.freeze else job.detectors
+    before = job.start if fresh else job.folder / LAST
     return Lesson(
         recipe,
         mixture,
-        None if job.freeze else Teacher(models[job.detector], Task.DETECT, recipe.preprocess.width),
-        Teacher(models[job.depth], Task.DEPTH) if job.depth else None,
-        Teacher(models[job.relative], Task.DEPTH) if job.relative else None,
+        [box_teacher(models[name], recipe.preprocess.width) for name in detectors],
+        [depth_teacher(models[name]) for name in job.depths],
+        [depth_teacher(models[name]) for name in job.relatives],
         job.weights,
         labels,
         job.judges,
         exponent,
         everywhere=not job.freeze_grafted and module.depth.rooms is not None,
+        before=None if before is None else card_of(before),
     )
+
+
+def teachers_of(job: DistillJob, models: Mapping[str, LocalModel]) -> list[ModelCard]:
+    """Cards of those who teach; raises `UsageError` for networks that cannot teach what they are
+    named for."""
+    found = []
+    for name in job.detectors:
+        card = opened(models[name], Task.DETECT).card
+        taught_classes(card)
+        found += [] if job.freeze else [card]
+    for name in job.depths:
+        found.append(opened(models[name], Task.DEPTH).card)
+        need_metres(found[-1])
+    return found + [opened(models[name], Task.DEPTH).card for name in job.relatives]
 
 
 def _start(module: Joint, job: DistillJob, recipe: Recipe, mixture: Mixture) -> None:
@@ -222,8 +248,8 @@ def whole_views(mixture: Mixture, kinds: Sequence[Kind], size: int) -> Tensor | 
 
 def sources(job: DistillJob, models: Mapping[str, LocalModel], told: Told | None) -> list[Source]:
     """The data sets of a job; those without depth are surveyed first, once."""
-    detector = load_network(models[job.detector], Task.DETECT)
-    metric = load_network(models[job.depth], Task.DEPTH) if job.depth else None
+    detector = opened(models[job.detectors[0]], Task.DETECT)
+    depths = [opened(models[name], Task.DEPTH) for name in job.depths]
     found: list[Source] = []
     for wanted in job.pictures:
         data = open_dataset(wanted.address)
@@ -234,7 +260,7 @@ def sources(job: DistillJob, models: Mapping[str, LocalModel], told: Told | None
             continue
         name = "".join(c if c.isalnum() else "-" for c in data.name).strip("-")
         file = (job.surveys or job.folder) / f"survey-{name}.json"
-        findings = survey(data, detector, metric, file, _told(data.name, told))
+        findings = survey(data, detector, depths, file, _told(data.name, told))
         chosen = [i for i, row in enumerate(findings) if teaches(row, wanted.kind)]
         if not chosen:
             raise UsageError(f"{data.name}: no picture of kind {wanted.kind} that teaches anything")
@@ -243,10 +269,11 @@ def sources(job: DistillJob, models: Mapping[str, LocalModel], told: Told | None
 
 
 def teaches(finding: Finding, kind: Kind | None) -> bool:
-    """Whether a picture is of the kind, and somebody knows something about its depth."""
+    """Whether a picture is of the kind; and where metric teachers were asked, whether one of them
+    is trusted."""
     if kind is not None and finding.kind is not kind:
         return False
-    return finding.kind is not Kind.INDOOR or finding.trust >= TRUSTED
+    return not finding.trust or finding.kind is not Kind.INDOOR or finding.best_trust >= TRUSTED
 
 
 def pixel_labels(mixture: Mixture) -> tuple[str, ...]:
@@ -263,6 +290,18 @@ def pixel_labels(mixture: Mixture) -> tuple[str, ...]:
 def part(data: Dataset, numbers: Sequence[int] | range) -> Dataset:
     """Some samples of a data set."""
     return Records(data.name, tuple(numbers), data.__getitem__, data.class_names)
+
+
+def _note(texts: Sequence[str], note: Note | None) -> None:
+    """Told once, however many processes there are."""
+    if note is not None and _first():
+        for text in texts:
+            note(text)
+
+
+def _first() -> bool:
+    """Whether this is the only process of a run, or the first."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def _told(name: str, told: Told | None) -> Callable[[int, int], None] | None:

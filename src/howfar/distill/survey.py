@@ -20,6 +20,7 @@ import numpy as np
 from howfar.core.detections import Detections
 from howfar.core.image import Image, RgbArray
 from howfar.data.dataset import Dataset
+from howfar.distill.coco80 import as_coco80
 from howfar.models.network import DetectOptions, Network
 
 INDOOR = frozenset(
@@ -64,22 +65,27 @@ class Finding:
     Attributes:
         kind: by its objects.
         boxes: x1, y1, x2, y2 of each, as shares of width and height.
-        classes: number of each box's class among the detector's.
+        classes: number of each box's class among `COCO80`.
         scores: of each box.
-        trust: 0..1 weight of the metric depth teacher; 0 where it was not asked.
+        trust: 0..1 of each metric depth teacher; 0 where they were not asked.
     """
 
     kind: Kind
     boxes: tuple[tuple[float, ...], ...]
     classes: tuple[int, ...]
     scores: tuple[float, ...]
-    trust: float
+    trust: tuple[float, ...]
+
+    @property
+    def best_trust(self) -> float:
+        """That of the teacher that is trusted most; 0 without any."""
+        return max(self.trust, default=0.0)
 
 
 def survey(
     data: Dataset,
     detector: Network,
-    depth: Network | None,
+    depths: Sequence[Network],
     file: Path,
     tick: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
@@ -88,16 +94,17 @@ def survey(
     Args:
         data: the pictures.
         detector: finds what shows the kind.
-        depth: metric depth teacher for indoor pictures, or None.
+        depths: metric depth teachers of indoor pictures.
         file: JSON that is read where it exists, and written.
         tick: told (done, all).
 
     Returns the finding of each sample. Raises what reading a picture raises.
     """
-    asked = {"data": data.name, "detector": detector.sha256, "depth": depth.sha256 if depth else ""}
+    by = [depth.sha256 for depth in depths]
+    asked = {"data": data.name, "detector": detector.sha256, "depths": by}
     found = read_survey(file, asked)
     for index in range(len(found), len(data)):
-        found.append(ask(data[index].image, detector, depth))
+        found.append(ask(data[index].image, detector, depths))
         if len(found) % 500 == 0 or len(found) == len(data):
             write_survey(file, asked, found)
         if tick:
@@ -105,7 +112,7 @@ def survey(
     return found
 
 
-def read_survey(file: Path, asked: Mapping[str, str]) -> list[Finding]:
+def read_survey(file: Path, asked: Mapping[str, Any]) -> list[Finding]:
     """The findings that a file holds; none where there is no file, or others were asked."""
     if not file.is_file():
         return []
@@ -116,12 +123,11 @@ def read_survey(file: Path, asked: Mapping[str, str]) -> list[Finding]:
 def finding_of(row: Mapping[str, Any]) -> Finding:
     """A finding from its record."""
     boxes = tuple(map(tuple, row["boxes"]))
-    return Finding(
-        Kind(row["kind"]), boxes, tuple(row["classes"]), tuple(row["scores"]), row["trust"]
-    )
+    classes, scores, trust = (tuple(row[name]) for name in ("classes", "scores", "trust"))
+    return Finding(Kind(row["kind"]), boxes, classes, scores, trust)
 
 
-def write_survey(file: Path, asked: Mapping[str, str], found: Sequence[Finding]) -> None:
+def write_survey(file: Path, asked: Mapping[str, Any], found: Sequence[Finding]) -> None:
     """Write findings; the file is whole or the old one."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".part")
@@ -130,17 +136,22 @@ def write_survey(file: Path, asked: Mapping[str, str], found: Sequence[Finding])
     partial.replace(file)
 
 
-def ask(image: Image, detector: Network, depth: Network | None) -> Finding:
+def ask(image: Image, detector: Network, depths: Sequence[Network]) -> Finding:
     """The finding of one picture."""
-    objects = detector.detect(image, DetectOptions(conf=SURE))
+    objects = as_coco80(detector.detect(image, DetectOptions(conf=SURE)))
     kind = kind_of(objects)
-    trust = 0.0
-    if depth is not None and kind is Kind.INDOOR:
-        trust = float(np.exp(-self_contradiction(image, depth) / ROUGH))
+    trust = tuple(
+        round(trust_in(depth, image), 3) if kind is Kind.INDOOR else 0.0 for depth in depths
+    )
     size = np.array([image.width, image.height] * 2, np.float32)
     boxes = tuple(map(tuple, (objects.boxes / size).round(4).tolist()))
     scores = tuple(objects.scores.round(3).tolist())
-    return Finding(kind, boxes, tuple(objects.class_ids.tolist()), scores, round(trust, 3))
+    return Finding(kind, boxes, tuple(objects.class_ids.tolist()), scores, trust)
+
+
+def trust_in(depth: Network, image: Image) -> float:
+    """0..1 trust in what a metric depth teacher says of a picture."""
+    return float(np.exp(-self_contradiction(image, depth) / ROUGH))
 
 
 def kind_of(objects: Detections) -> Kind:
@@ -159,12 +170,14 @@ def kind_of(objects: Detections) -> Kind:
 
 
 def self_contradiction(image: Image, depth: Network) -> float:
-    """Mean difference of log depth between a picture, its mirror image and its magnified middle."""
+    """Mean difference of log depth between a picture, its mirror image and its magnified middle,
+    which looks nearer by the network's own law, see `ModelCard.focal_exponent`."""
     whole = log_depth(image.pixels, depth)
     mirrored = log_depth(np.ascontiguousarray(image.pixels[:, ::-1]), depth)[:, ::-1]
     height, width = whole.shape
     rows, columns = middle(height), middle(width)
-    near = log_depth(np.ascontiguousarray(image.pixels[rows, columns]), depth) + np.log(ZOOM)
+    nearer = depth.card.focal_exponent * np.log(ZOOM)
+    near = log_depth(np.ascontiguousarray(image.pixels[rows, columns]), depth) + nearer
     part = whole[rows, columns]
     near = cv2.resize(near.astype(np.float32), part.shape[::-1])
     gaps = np.abs(whole - mirrored).mean(), np.abs(part - near).mean()

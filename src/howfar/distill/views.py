@@ -57,7 +57,7 @@ class View:
         priors: (N, 7) boxes x1 y1 x2 y2 in cells of the depth map, least and largest log depth,
             weight.
         kind: of the picture, None where the truth alone teaches.
-        trust: weight of the metric teacher.
+        trust: 0..1 of each metric teacher.
         labels: (S/8, S/8) uint8 class of each pixel, 255 unknown; None without such truth.
         whole: (S, S, 3) the picture of which the view is a part, likewise coloured; None where
             the truth teaches. A metric teacher sees this: it does not know that what fills
@@ -70,7 +70,7 @@ class View:
     valid: BoolArray
     priors: FloatArray
     kind: Kind | None
-    trust: float
+    trust: tuple[float, ...]
     labels: npt.NDArray[np.uint8] | None = None
     whole: npt.NDArray[np.uint8] | None = None
     part: Box = WHOLE
@@ -121,7 +121,7 @@ def make_view(
             scene = _coarser(scene, float(rng.uniform(LEAST_DETAIL, 1)))
     log_depth, valid = canonical(scene, size // STRIDE, exponent)
     priors = _priors(scene, classes, exponent) if kind in (Kind.ROAD, Kind.OTHER) else _no_priors()
-    trust = finding.trust if finding else 0.0
+    trust = finding.trust if finding else ()
     labels = scene.semantics
     if labels is not None:
         labels = resize(labels, size // LABEL_STRIDE, size // LABEL_STRIDE, "nearest")

@@ -48,7 +48,7 @@ def nanodet_plus(
         raise CardError(
             f"{card.name}: {raw.shape[1]} columns are not {count} classes and four distributions"
         )
-    centres, strides = _grid(place.input_width, place.input_height, (8, 16, 32, 64), ceil=True)
+    centres, strides = grid(place.input_width, place.input_height, (8, 16, 32, 64), ceil=True)
     _check_rows(raw, len(centres), card)
     rows, ids, scores = _pick(raw[:, :count], conf, multi_label)
     cells, back = _distinct(rows)
@@ -69,7 +69,7 @@ def yolox(
     Objectness and classes are already sigmoid; score = objectness * class. Strides 8, 16, 32.
     """
     raw = _single(outputs, "output", 3, card)
-    cells, strides = _grid(place.input_width, place.input_height, (8, 16, 32), ceil=False)
+    cells, strides = grid(place.input_width, place.input_height, (8, 16, 32), ceil=False)
     _check_rows(raw, len(cells), card)
     kept = np.flatnonzero(raw[:, 4] > conf)
     rows, ids, scores = _pick(raw[kept, 5:] * raw[kept, 4:5], conf, multi_label)
@@ -256,7 +256,7 @@ def _check_rows(raw: FloatArray, rows: int, card: ModelCard) -> None:
 
 
 @lru_cache(maxsize=16)
-def _grid(
+def grid(
     width: int, height: int, strides: tuple[int, ...], ceil: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Cells (P, 2) as x, y counts and stride (P,) of all levels of an input of `width` x `height`

@@ -125,8 +125,11 @@ def _reshape(given: Sequence[Any], _attributes: Attributes) -> Any:
 
 def _split(given: Sequence[Any], attributes: Attributes) -> Any:
     x, *rest = given
+    axis = attributes.get("axis", 0)
+    if "num_outputs" in attributes:
+        return x.split(-(-x.shape[axis] // attributes["num_outputs"]), axis)
     sizes = _whole(rest[0]) if rest else attributes["split"]
-    return x.split(list(sizes), attributes.get("axis", 0))
+    return x.split(list(sizes), axis)
 
 
 def _pad(given: Sequence[Any], attributes: Attributes) -> Any:
@@ -181,6 +184,31 @@ def _batch_norm(given: Sequence[Any], attributes: Attributes) -> Any:
     return functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, epsilon)
 
 
+def _gemm(given: Sequence[Any], attributes: Attributes) -> Any:
+    a, b, *c = given
+    a = a.T if attributes.get("transA") else a
+    b = b.T if attributes.get("transB") else b
+    found = attributes.get("alpha", 1.0) * (a @ b)
+    return found + attributes.get("beta", 1.0) * c[0] if c else found
+
+
+def _axes(given: Sequence[Any], attributes: Attributes) -> list[int] | None:
+    """Of a reduction; None: all."""
+    if len(given) > 1 and given[1] is not None:
+        return _whole(given[1])
+    return attributes.get("axes")
+
+
+def _reduce_mean(given: Sequence[Any], attributes: Attributes) -> Any:
+    axes = _axes(given, attributes)
+    return given[0].mean(axes, keepdim=bool(attributes.get("keepdims", 1)))
+
+
+def _reduce_sum(given: Sequence[Any], attributes: Attributes) -> Any:
+    axes = _axes(given, attributes)
+    return given[0].sum(axes, keepdim=bool(attributes.get("keepdims", 1)))
+
+
 _TYPES: dict[int, torch.dtype] = {
     1: torch.float32,
     6: torch.int32,
@@ -204,6 +232,12 @@ OPERATORS: dict[str, Operator] = {
     "Squeeze": _squeeze,
     "Gather": _gather,
     "BatchNormalization": _batch_norm,
+    "Gemm": _gemm,
+    "ReduceMean": _reduce_mean,
+    "ReduceSum": _reduce_sum,
+    "MatMul": lambda given, _: given[0] @ given[1],
+    "Pow": lambda given, _: given[0] ** given[1],
+    "Sqrt": lambda given, _: given[0].sqrt(),
     "Identity": lambda given, _: given[0],
     "Relu": lambda given, _: given[0].relu(),
     "LeakyRelu": lambda given, a: functional.leaky_relu(given[0], a.get("alpha", 0.01)),
@@ -222,7 +256,7 @@ OPERATORS: dict[str, Operator] = {
     "HardSwish": lambda given, _: functional.hardswish(given[0]),
     "Concat": lambda given, a: torch.cat(list(given), a["axis"]),
     "Transpose": lambda given, a: given[0].permute(a["perm"]),
-    "Shape": lambda given, _: torch.tensor(given[0].shape),
+    "Shape": lambda given, a: torch.tensor(given[0].shape[a.get("start", 0) : a.get("end")]),
     "Cast": lambda given, a: given[0].to(_TYPES[a["to"]]),
     "GlobalAveragePool": lambda given, _: given[0].mean((2, 3), keepdim=True),
 }
