@@ -32,7 +32,7 @@ class Object:
         interval_kind: `calibrated`: it holds the true distance in the share `interval_level` of
             cases, shown on pictures held back from training (of `network+object-size`: what
             follows from such an interval and the size's error); `pixel-spread`: spread of the
-            depths used, widened by the uncertainty of the scale where it is known, and no error bar.
+            depths used, widened by the uncertainty of the scale where it is known; no error bar.
         interval_level: 0..1, of calibrated intervals.
         range_m: Euclidean distance from the camera in metres; needs the focal length.
         xyz_m: position of the box centre at `distance_m` in the camera frame; likewise.
