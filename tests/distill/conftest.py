@@ -1,6 +1,6 @@
 """A detector and depth networks that say what they are told, and a few pictures."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,15 +9,20 @@ from howfar.core.camera import Camera
 from howfar.core.depth import DepthMap
 from howfar.core.detections import Detections
 from howfar.core.image import Image
+from howfar.core.preprocess import Preprocess
 from howfar.data.dataset import Records
 from howfar.data.sample import Sample
+from howfar.models.card import Decoder, ModelCard
 from howfar.models.classes import COCO80
+
+CARD = ModelCard("told", Decoder.YOLOX, Preprocess(32, 32), COCO80)
 
 
 class Finder:
     """Finds the same things in every picture."""
 
     sha256 = "finder"
+    card = CARD
 
     def __init__(self, *labels, score=0.8):
         self.labels, self.score, self.asked = labels, score, 0
@@ -35,10 +40,16 @@ class Slope:
     """Depth that grows to the right by `slope`: it contradicts itself when mirrored."""
 
     sha256 = "slope"
-    card = SimpleNamespace(focal_exponent=1.0)
 
-    def __init__(self, slope):
+    def __init__(self, slope, focal_exponent=1.0):
         self.slope = slope
+        self.card = replace(
+            CARD,
+            decoder=Decoder.DEPTH,
+            classes=(),
+            depth_kind="metric",
+            focal_exponent=focal_exponent,
+        )
 
     def estimate(self, image, camera=None):
         row = 2 * np.exp(self.slope * np.linspace(0, 1, image.width))

@@ -14,7 +14,7 @@ from howfar.distill.lesson import Lesson
 from howfar.distill.mixture import Mixture
 from howfar.distill.run import RECIPE
 from howfar.distill.teachers import Teacher
-from howfar.errors import UsageError
+from howfar.errors import ModelError, UsageError
 from howfar.models.card import Decoder, ModelCard
 from howfar.models.classes import COCO80
 from howfar.models.decoders import grid, nanodet_plus
@@ -173,3 +173,14 @@ def test_layout_and_classes_decide_who_teaches_cell_by_cell(shared_models):
     assert isinstance(yolox, BoxTeacher)
     assert yolox.classes is None
     assert isinstance(box_teacher(find_model(shared_models / "yolov5n.pt"), 96), BoxTeacher)
+
+
+@pytest.mark.shared
+def test_what_pytorch_does_not_know_teaches_by_its_boxes(shared_models, monkeypatch):
+    def unknown(path):
+        raise ModelError(f"{path}: operator Erf is not known")
+
+    monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
+    monkeypatch.setattr("howfar.distill.box_teacher.module_of", unknown)
+    assert isinstance(box_teacher(find_model("nanodet-plus-m"), 96), BoxTeacher)
+    assert isinstance(box_teacher(find_model("nanodet-plus-m"), 416), Teacher)

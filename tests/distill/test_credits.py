@@ -25,15 +25,21 @@ def test_what_was_before_is_not_forgotten():
     assert origin_of([FREE], second) == second.origin
 
 
+def test_the_card_names_whose_weights_it_starts_with():
+    told = "howfar distill; taught by free (MIT); starts as bound (AGPL-3.0)"
+    assert origin_of([FREE], starts=[BOUND]) == told
+    assert origin_of([FREE], replace(FREE, origin=told)).endswith(f"before: {told}")
+
+
 def test_notes_are_told_of_licences_that_ask_for_more():
     assert licence_notes([FREE, BOUND, BOUND]) == [
-        "the licence of bound is AGPL-3.0: see whether what it teaches may be given on under "
-        "other terms"
+        "bound has the licence 'AGPL-3.0': see whether what learns from it may be given on "
+        "under other terms"
     ]
     assert licence_of([FREE]) == OWN
     assert licence_of([FREE, BOUND]) == "that of its teachers, see origin"
     told = licence_notes([entry.card for entry in CATALOG.values()])
-    assert {text.split()[3] for text in told} == {
+    assert {text.split()[0] for text in told} == {
         "yolov5n",
         "yolov5s",
         "yolov8n",

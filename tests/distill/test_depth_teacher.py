@@ -83,6 +83,15 @@ def test_inverse_depth_stays_what_it_is(kind, pre, tmp_path):
         teacher.log_depth(torch.rand(1, 3, 64, 64), SIZE)
 
 
+def test_what_a_metric_teacher_does_not_say_is_not_far(tmp_path):
+    gaps = RAMP.copy()
+    gaps[:, :8] = 0
+    teacher = depth_teacher(model_of(tmp_path, gaps, LETTERBOXED))
+    found = teacher.inverse_depth(torch.rand(1, 3, 4 * SIZE, 4 * SIZE), SIZE)
+    assert found[..., :7].isnan().all()
+    np.testing.assert_allclose(found[0, 0, :, 9:].numpy(), 1 / RAMP[:, 9:], rtol=0.02)
+
+
 def test_where_a_teacher_says_nothing_nothing_is_known(tmp_path):
     gaps = RAMP.copy()
     gaps[:, :8] = 0

@@ -1,16 +1,22 @@
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from networks import constant_network
 
 from howfar.cli import app
+from howfar.core.preprocess import Preprocess
+from howfar.distill.job import DistillJob, parse_pictures
 from howfar.distill.restart import restart
+from howfar.distill.run import distill, found_models, sources, starts_of, teachers_of, teaches
+from howfar.distill.survey import Finding, Kind
 from howfar.distill.teachers import Teacher
-from howfar.errors import UsageError
-from howfar.models.card import Task
-from howfar.models.store import find_model
+from howfar.errors import ModelError, UsageError
+from howfar.models.card import Decoder, ModelCard, Task
+from howfar.models.store import LocalModel, find_model
 from howfar.nets.blocks import DepthwiseConv2d
 from howfar.nets.checkpoint import load_checkpoint
 from howfar.nets.joint import joint
@@ -115,7 +121,7 @@ def test_any_detectors_and_depth_networks_teach_together(
     ]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    assert result.stderr.count("howfar: note: the licence of") == 1
+    assert result.stderr.count("has the licence") == 1
     assert "yolov5n" in result.stderr
     steps = np.genfromtxt(tmp_path / "run" / "steps.csv", delimiter=",", names=True)
     assert np.isfinite(steps["loss"]).all()
@@ -144,3 +150,81 @@ def test_teachers_say_the_same_in_bfloat16(name, shared_models, monkeypatch):
         answers.append(Teacher(find_model(name), Task.DEPTH)(views))
     gap = (answers[0] - answers[1]).abs().mean() / answers[1].abs().mean()
     assert 0 < gap < 0.02
+
+
+def job_of(tmp_path, **teachers):
+    return DistillJob(
+        [parse_pictures("synthetic:indoor?count=2&size=96x72@1")], tmp_path, **teachers
+    )
+
+
+@pytest.mark.parametrize(
+    ("teachers", "said"),
+    [
+        ({"detectors": ("howfar-s", "howfar-s")}, "detector: howfar-s is named twice"),
+        ({"detectors": ("howfar-s", "nobody")}, "detector: .*'nobody' is unknown"),
+        ({"detectors": ("howfar-s",), "depths": ("nobody",)}, "depth: .*'nobody' is unknown"),
+    ],
+)
+def test_errors_name_the_option(teachers, said, tmp_path):
+    with pytest.raises((UsageError, ModelError), match=said):
+        found_models(job_of(tmp_path, **{"depths": (), "relatives": ()} | teachers))
+
+
+def test_the_first_detector_has_to_know_what_rooms_hold(tmp_path):
+    """Else no picture would count as a room, and nobody would be told."""
+    path = constant_network(tmp_path / "n.onnx", {"out": np.zeros((1, 1, 6), np.float32)})
+    card = ModelCard("drivers", Decoder.END_TO_END, Preprocess(32, 32), ("person", "car"))
+    models = {"drivers": LocalModel(path, "sha", card, "drivers")}
+    models["howfar-s"] = find_model("howfar-s")
+    job = job_of(tmp_path, detectors=("drivers",), depths=("howfar-s",), relatives=())
+    with pytest.raises(UsageError, match=r"finds nothing by which rooms .* or give --depth none"):
+        teachers_of(job, models)
+    roads = job_of(tmp_path, detectors=("drivers",), depths=(), relatives=("howfar-s",))
+    assert [card.name for card in teachers_of(roads, models)] == ["drivers", "howfar-s"]
+
+
+def test_somebody_has_to_teach(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    job = DistillJob(
+        [parse_pictures(f"pictures:{tmp_path}@1")],
+        tmp_path / "run",
+        detectors=("howfar-s",),
+        depths=(),
+        relatives=(),
+        freeze=True,
+    )
+    with pytest.raises(UsageError, match="nobody teaches depth; add --depth or --relative"):
+        sources(job, found_models(job), None)
+
+
+def test_rooms_that_nobody_can_tell_anything_of_are_left_out():
+    room = Finding(Kind.INDOOR, (), (), (), ())
+    assert teaches(room, None)
+    assert not teaches(room, None, boxes=False)
+    trusted, doubted = (replace(room, trust=(0.1, best)) for best in (0.5, 0.15))
+    assert teaches(trusted, None, boxes=False)
+    assert not teaches(doubted, None)
+    assert teaches(replace(room, kind=Kind.ROAD), None, boxes=False)
+
+
+def test_a_folder_with_a_run_is_told_before_anybody_is_asked(tmp_path, monkeypatch):
+    (tmp_path / "last.pt").touch()
+    monkeypatch.setattr("howfar.distill.run.check", lambda *_: None)
+    monkeypatch.setattr("howfar.distill.run.with_rates", lambda _, recipe: recipe)
+    monkeypatch.setattr("howfar.distill.run.exponent_of", lambda _: 1.0)
+    with pytest.raises(UsageError, match="holds a run already; go on with --resume"):
+        distill(job_of(tmp_path))
+
+
+@pytest.mark.shared
+def test_the_card_tells_whose_weights_it_has(shared_models, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
+    start = shared_models / "nanodet_plus_m_416.onnx"
+    job = job_of(tmp_path, start=start, start_depth="fastdepth", depths=())
+    assert [(c.name, c.licence) for c in starts_of(job)] == [
+        ("nanodet-plus-m", "Apache-2.0"),
+        ("fastdepth", "MIT"),
+    ]
+    again = job_of(tmp_path, start=find_model("howfar-s").path)
+    assert starts_of(again) == [], "a student tells of itself"

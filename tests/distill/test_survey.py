@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import Finder, Slope, picture
@@ -31,6 +33,22 @@ def test_a_network_that_agrees_with_itself_is_trusted():
     assert both.trust[0] > both.trust[1] > 0
     assert both.best_trust == both.trust[0]
     assert ask(room, Finder("chair"), []).best_trust == 0
+
+
+def test_a_network_that_hardly_looks_for_the_lens_is_not_trusted_the_more():
+    """One that says the same of whole and part errs as much by either law."""
+    whole, half = (self_contradiction(picture(0), Slope(0.0, power)) for power in (1.0, 0.5))
+    assert whole == pytest.approx(np.log(1.3) / 2, rel=1e-3)
+    assert half == pytest.approx(whole, rel=1e-3)
+
+
+def test_the_same_file_with_another_card_is_asked_anew(pictures, tmp_path):
+    file, finder = tmp_path / "survey.json", Finder("chair")
+    survey(pictures, finder, [], file)
+    other = Finder("chair")
+    other.card = replace(other.card, licence="MIT")
+    survey(pictures, other, [], file)
+    assert other.asked == len(pictures)
 
 
 def test_answers_are_kept_and_used_again(pictures, tmp_path):

@@ -100,6 +100,21 @@ def test_relative_depth_sees_what_is_far():
     assert errors[0] > 0.1
 
 
+@pytest.mark.parametrize("loss", [relative_depth, affine_depth])
+@pytest.mark.parametrize("gaps", [1, 3, 8])
+def test_what_a_relative_teacher_does_not_say_teaches_nothing(loss, gaps):
+    generator = torch.Generator().manual_seed(0)
+    u = torch.rand(2, 1, 8, 8, generator=generator).requires_grad_()
+    inverse = 3 * (-u.detach()).exp()
+    inverse[..., :gaps] = torch.nan
+    found = loss(u, inverse, torch.ones(2))
+    assert found.item() == pytest.approx(0, abs=1e-5)
+    wrong = inverse * torch.linspace(1, 2, 8)
+    loss(u, wrong, torch.ones(2)).backward()
+    assert u.grad.isfinite().all()
+    assert (u.grad[..., :gaps] == 0).all()
+
+
 def test_relative_depth_survives_a_sky_without_disparity():
     inverse = torch.zeros(1, 1, 8, 8)
     inverse[:, :, 4:] = 1

@@ -51,8 +51,9 @@ def distill(
     detector: Annotated[
         list[str] | None,
         typer.Option(
-            help="Teaches boxes. Several times: they teach side by side, and the first tells what "
-            "a picture shows.",
+            metavar="NAME",
+            help="Teaches boxes: a name of `howfar models list`, or a file. Several times: they "
+            "teach side by side, and the first tells what a picture shows.",
             show_default="nanodet-plus-m",
             rich_help_panel=TEACHERS,
         ),
@@ -60,6 +61,7 @@ def distill(
     depth: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAME",
             help="Teaches metres indoors; none for nobody. Several times: their mean, by the trust "
             "in each.",
             show_default="fastdepth",
@@ -69,6 +71,7 @@ def distill(
     relative: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAME",
             help="Teaches depth of roads up to scale (and shift: midas-small); none for nobody. "
             "Several times.",
             show_default="pydnet-kitti",

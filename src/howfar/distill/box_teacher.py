@@ -21,7 +21,8 @@ from howfar.core.depth import BoolArray
 from howfar.core.detections import Detections
 from howfar.core.image import Image
 from howfar.distill.coco80 import as_coco80, taught_classes
-from howfar.distill.teachers import Teacher, in_torch, opened, pixels_of, takes_tensors
+from howfar.distill.teachers import Teacher, in_torch, module_of, opened, pixels_of, takes_tensors
+from howfar.errors import ModelError
 from howfar.models.card import Decoder, ModelCard, Task
 from howfar.models.classes import COCO80
 from howfar.models.decoders import grid
@@ -77,9 +78,18 @@ def box_teacher(model: LocalModel, size: int) -> Teacher | BoxTeacher:
     same_cells = card.decoder in (Decoder.NANODET_PLUS, Decoder.JOINT) and card.classes == COCO80
     exported = card.decoder is Decoder.JOINT and not in_torch(model.path)  # for one size only
     own = (card.preprocess.width, card.preprocess.height) == (size, size)
-    if same_cells and takes_tensors(card) and (own or not exported):
+    if same_cells and takes_tensors(card) and (own or (not exported and _runs_in_torch(model))):
         return Teacher(model, Task.DETECT, size)
     return BoxTeacher(model)
+
+
+def _runs_in_torch(model: LocalModel) -> bool:
+    """Whether PyTorch knows all of a network, so that it runs at any size."""
+    try:
+        module_of(model.path)
+    except ModelError:
+        return False
+    return True
 
 
 def rows_of(found: Detections, size: int) -> FloatArray:

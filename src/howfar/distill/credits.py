@@ -12,25 +12,35 @@ OWN = "Apache-2.0"
 """Of students whose teachers ask for nothing else."""
 
 
-def origin_of(teachers: Sequence[ModelCard], before: ModelCard | None = None) -> str:
-    """Where a student comes from; `before`: the card of the one that it goes on from."""
-    names = dict.fromkeys(f"{card.name} ({card.licence})" for card in teachers)
-    told = f"howfar distill; taught by {', '.join(names) or 'data alone'}"
+def origin_of(
+    teachers: Sequence[ModelCard],
+    before: ModelCard | None = None,
+    starts: Sequence[ModelCard] = (),
+) -> str:
+    """Where a student comes from; `before`: the card of the one that it goes on from, `starts`:
+    those of other networks whose weights it starts with."""
+    told = f"howfar distill; taught by {_named(teachers) or 'data alone'}"
+    if starts:
+        told += f"; starts as {_named(starts)}"
     if before is None or before.origin == told or before.origin.startswith(f"{told}; before: "):
         return told if before is None else before.origin
     return f"{told}; before: {before.origin}"
 
 
+def _named(cards: Sequence[ModelCard]) -> str:
+    return ", ".join(dict.fromkeys(f"{card.name} ({card.licence})" for card in cards))
+
+
 def licence_of(cards: Sequence[ModelCard]) -> str:
-    """The licence of a student that learned from networks with these cards."""
+    """The licence of a student that learned from, or started as, networks with these cards."""
     return "that of its teachers, see origin" if licence_notes(cards) else OWN
 
 
 def licence_notes(cards: Sequence[ModelCard]) -> list[str]:
-    """What to look at before a student is given on, one sentence for each of its teachers."""
+    """What to look at before a student is given on, one sentence for each of these networks."""
     others = {card.name: card.licence for card in cards if card.licence not in PERMISSIVE}
     return [
-        f"the licence of {name} is {licence}: see whether what it teaches may be given on under "
-        "other terms"
+        f"{name} has the licence {licence!r}: see whether what learns from it may be given on "
+        "under other terms"
         for name, licence in others.items()
     ]

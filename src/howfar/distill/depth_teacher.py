@@ -31,20 +31,21 @@ class DepthTeacher:
         self.sha256 = self._network.sha256
 
     def inverse_depth(self, views: Tensor, size: int) -> Tensor:
-        """(B, 1, size, size) inverse depth, in no unit, for views (B, 3, S, S), RGB 0..1."""
+        """(B, 1, size, size) inverse depth, in no unit, for views (B, 3, S, S), RGB 0..1; NaN where
+        the network says nothing."""
         found = self._said(views)
         if self.card.depth_kind is DepthKind.METRIC:
             found = found.clamp(min=1e-3).reciprocal()
-        return functional.interpolate(found.nan_to_num(0.0), (size, size), mode="area")
+        elif self.card.depth_kind is DepthKind.RELATIVE:
+            found = found.nan_to_num(0.0)  # no inverse depth is infinitely far
+        mean, share = _means(found, found.isfinite(), size)
+        return torch.where(share > 0.5, mean, torch.nan)
 
     def log_depth(self, views: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """(B, 1, size, size) logarithm of a metric teacher's depth, and where it gives one."""
         need_metres(self.card)
         found = self._said(views)
-        known = found > NEAREST_M
-        share = functional.interpolate(known.float(), (size, size), mode="area")
-        depth = functional.interpolate(torch.where(known, found, 0), (size, size), mode="area")
-        mean = depth / share.clamp(min=1e-3)
+        mean, share = _means(found, found > NEAREST_M, size)
         return mean.clamp(min=1e-2).log(), share > 0.5
 
     def _said(self, views: Tensor) -> Tensor:
@@ -54,6 +55,13 @@ class DepthTeacher:
         maps = [self._network.estimate(Image(pixels), camera) for pixels in pixels_of(views)]
         values = np.stack([np.where(one.valid, one.values, np.nan) for one in maps])
         return torch.from_numpy(values[:, None].astype(np.float32)).to(views.device)
+
+
+def _means(values: Tensor, known: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Means over the known pixels of each cell of (B, 1, size, size), and the share of these."""
+    share = functional.interpolate(known.float(), (size, size), mode="area")
+    total = functional.interpolate(torch.where(known, values, 0), (size, size), mode="area")
+    return total / share.clamp(min=1e-3), share
 
 
 def depth_teacher(model: LocalModel) -> Teacher | DepthTeacher:

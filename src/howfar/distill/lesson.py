@@ -161,16 +161,17 @@ class Lesson:
     exponent: float = 1.0
     everywhere: bool = False
     before: ModelCard | None = None
+    starts: Sequence[ModelCard] = ()
 
     def __post_init__(self) -> None:
         card = joint_card(self.recipe.name, self.recipe.preprocess, self.exponent)
         teachers = [one.card for one in (*self.detectors, *self.depths, *self.relatives)]
-        learned_from = [*teachers, *([] if self.before is None else [self.before])]
+        learned_from = [*teachers, *self.starts, *([] if self.before is None else [self.before])]
         self.card = replace(
             card,
             labels=self.labels,
             licence=licence_of(learned_from),
-            origin=origin_of(teachers, self.before),
+            origin=origin_of(teachers, self.before, self.starts),
         )
 
     def scene(self, sample: Sample) -> Scene:

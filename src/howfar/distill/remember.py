@@ -25,6 +25,7 @@ from howfar.data.dataset import Dataset
 from howfar.data.sample import Sample
 from howfar.data.scene import Scene
 from howfar.distill.lesson import Answers, Lesson, ViewBatch
+from howfar.distill.survey import identity
 from howfar.distill.views import STRIDE
 from howfar.errors import OutputError, UsageError
 from howfar.models.card import ModelCard
@@ -260,7 +261,9 @@ def _key(lesson: Lesson, student: Joint) -> dict[str, Any]:
         "focal exponent": lesson.exponent,
         "frozen layers": weights.hexdigest(),
         "findings": _digest([s.findings for s in lesson.data.sources]),
-        "teachers": [[t.sha256 for t in some] for some in (lesson.depths, lesson.relatives)],
+        "teachers": [
+            [identity(t.sha256, t.card) for t in some] for some in (lesson.depths, lesson.relatives)
+        ],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,10 +27,10 @@ from howfar.distill.lesson import MEAN, STD, Lesson
 from howfar.distill.mixture import Mixture, Source
 from howfar.distill.remember import Remembered
 from howfar.distill.restart import exported_card, restart
-from howfar.distill.survey import Finding, Kind, survey
+from howfar.distill.survey import INDOOR, ROAD, Finding, Kind, identity, survey
 from howfar.distill.teachers import Teacher, need_metres, opened
 from howfar.distill.views import make_view
-from howfar.errors import UsageError
+from howfar.errors import ModelError, UsageError
 from howfar.models.card import ModelCard, Task
 from howfar.models.classes import COCO80
 from howfar.models.store import LocalModel, find_model
@@ -93,9 +94,13 @@ def distill(
     check(job, recipe)
     recipe = with_rates(job, recipe)
     exponent = exponent_of(job)
-    names = (*job.detectors, *job.depths, *job.relatives)
-    models = {name: find_model(name) for name in names}
-    _note(licence_notes(teachers_of(job, models)), note)
+    if (job.folder / LAST).exists() and not job.resume:
+        raise UsageError(
+            f"{job.folder} holds a run already; go on with --resume, or use another folder"
+        )
+    models = found_models(job)
+    starts = starts_of(job)
+    _note(licence_notes([*teachers_of(job, models), *starts]), note)
     mixture = Mixture(sources(job, models, told), job.views)
     labels = pixel_labels(mixture) if job.labels else ()
     if labels:
@@ -104,7 +109,7 @@ def distill(
     first = next(iter(job.judges.values()), None)
 
     def prepare(module: nn.Module) -> TrainingTask:
-        lesson = _prepared(module, job, recipe, mixture, models, labels, exponent)
+        lesson = _prepared(module, job, recipe, mixture, models, labels, exponent, starts)
         if not job.remember:
             return lesson
         return Remembered(lesson, student_in(module), job.folder, _told("views", told))
@@ -155,6 +160,7 @@ def _prepared(
     models: Mapping[str, LocalModel],
     labels: tuple[str, ...],
     exponent: float,
+    starts: Sequence[ModelCard],
 ) -> Lesson:
     """The lesson, with the student at its start."""
     module = student_in(module)
@@ -186,7 +192,37 @@ def _prepared(
         exponent,
         everywhere=not job.freeze_grafted and module.depth.rooms is not None,
         before=None if before is None else card_of(before),
+        starts=starts,
     )
+
+
+def found_models(job: DistillJob) -> dict[str, LocalModel]:
+    """The files of all teachers by name; errors say which option names them."""
+    models: dict[str, LocalModel] = {}
+    options = (("detector", job.detectors), ("depth", job.depths), ("relative", job.relatives))
+    for option, names in options:
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise UsageError(f"{option}: {name} is named twice; name each network once")
+            try:
+                models[name] = find_model(name)
+                task = Task.DETECT if option == "detector" else Task.DEPTH
+                opened(models[name], task)
+            except (ModelError, UsageError) as error:
+                raise type(error)(f"{option}: {error}") from error
+    return models
+
+
+def starts_of(job: DistillJob) -> list[ModelCard]:
+    """Cards of the networks, no students, whose weights a fresh run starts with."""
+    if (job.folder / LAST).exists():
+        return []
+    found = []
+    if job.start is not None and card_of(job.start) is None:
+        found.append(opened(find_model(str(job.start)), Task.DETECT).card)
+    if job.start_depth is not None:
+        found.append(opened(find_model(job.start_depth), Task.DEPTH).card)
+    return found
 
 
 def teachers_of(job: DistillJob, models: Mapping[str, LocalModel]) -> list[ModelCard]:
@@ -200,6 +236,18 @@ def teachers_of(job: DistillJob, models: Mapping[str, LocalModel]) -> list[Model
     for name in job.depths:
         found.append(opened(models[name], Task.DEPTH).card)
         need_metres(found[-1])
+    first = opened(models[job.detectors[0]], Task.DETECT).card
+    known = {COCO80[number] for number in taught_classes(first)}
+    for option, names, kind, shown in (
+        ("depth", job.depths, INDOOR, "rooms"),
+        ("relative", job.relatives, ROAD, "roads"),
+    ):
+        if names and not known & kind:
+            raise UsageError(
+                f"detector: {first.name} finds nothing by which {shown} are known, where "
+                f"{names[0]} would teach; name one first that does, such as nanodet-plus-m, or "
+                f"give --{option} none"
+            )
     return found + [opened(models[name], Task.DEPTH).card for name in job.relatives]
 
 
@@ -251,29 +299,38 @@ def sources(job: DistillJob, models: Mapping[str, LocalModel], told: Told | None
     detector = opened(models[job.detectors[0]], Task.DETECT)
     depths = [opened(models[name], Task.DEPTH) for name in job.depths]
     found: list[Source] = []
-    for wanted in job.pictures:
-        data = open_dataset(wanted.address)
+    opened_data = [open_dataset(wanted.address) for wanted in job.pictures]
+    silent = job.freeze and not job.depths and not job.relatives
+    if silent and all(data[0].depth is None for data in opened_data):
+        raise UsageError(
+            "freeze-detector: nobody teaches depth; add --depth or --relative, or data with depth"
+        )
+    asked = "-".join(identity(one.sha256, one.card) for one in (detector, *depths))
+    digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
+    for wanted, data in zip(job.pictures, opened_data, strict=True):
         if wanted.keep is not None:
             data = part(data, range(*wanted.keep))
         if data[0].depth is not None:
             found.append(Source(data, wanted.share))
             continue
         name = "".join(c if c.isalnum() else "-" for c in data.name).strip("-")
-        file = (job.surveys or job.folder) / f"survey-{name}.json"
+        file = (job.surveys or job.folder) / f"survey-{name}-{digest}.json"
         findings = survey(data, detector, depths, file, _told(data.name, told))
-        chosen = [i for i, row in enumerate(findings) if teaches(row, wanted.kind)]
+        chosen = [i for i, row in enumerate(findings) if teaches(row, wanted.kind, not job.freeze)]
         if not chosen:
             raise UsageError(f"{data.name}: no picture of kind {wanted.kind} that teaches anything")
         found.append(Source(part(data, chosen), wanted.share, [findings[i] for i in chosen]))
     return found
 
 
-def teaches(finding: Finding, kind: Kind | None) -> bool:
-    """Whether a picture is of the kind; and where metric teachers were asked, whether one of them
-    is trusted."""
+def teaches(finding: Finding, kind: Kind | None, boxes: bool = True) -> bool:
+    """Whether a picture is of the kind; and of rooms, whether a metric teacher is trusted, or where
+    none was asked, whether `boxes` are taught."""
     if kind is not None and finding.kind is not kind:
         return False
-    return not finding.trust or finding.kind is not Kind.INDOOR or finding.best_trust >= TRUSTED
+    if finding.kind is not Kind.INDOOR:
+        return True
+    return finding.best_trust >= TRUSTED if finding.trust else boxes
 
 
 def pixel_labels(mixture: Mixture) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ class Teacher(nn.Module):
         self._runtime: Runtime = network.runtime
         self._path: Path = model.path
         self._module: nn.Module | None = None
+        self._unknown = False
         self._output = _output(self.card, task)
         pre = self.card.preprocess
         if not takes_tensors(self.card):
@@ -103,12 +104,13 @@ class Teacher(nn.Module):
     def _as_module(self) -> nn.Module | None:
         """The network in PyTorch; None where PyTorch does not know all of it and ONNX Runtime can
         run it as well. Raises `ModelError` where that cannot."""
-        if self._module is None:
+        if self._module is None and not self._unknown:
             try:
-                self._module = _as_module(self._path)
+                self._module = module_of(self._path)
             except ModelError:
                 if not self._own_size:
                     raise
+                self._unknown = True
         return self._module
 
     def inverse_depth(self, views: Tensor, size: int) -> Tensor:
@@ -156,7 +158,8 @@ def in_torch(path: Path) -> bool:
     return path.suffix in WEIGHTS_SUFFIXES
 
 
-def _as_module(path: Path) -> nn.Module:
+def module_of(path: Path) -> nn.Module:
+    """A file's network in PyTorch; raises `ModelError` where PyTorch does not know all of it."""
     return (open_weights(path).module() if in_torch(path) else OnnxModule(path)).eval()
 
 

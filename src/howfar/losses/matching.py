@@ -68,17 +68,17 @@ def relative_depth(log_depth: Tensor, inverse: Tensor, weight: Tensor) -> Tensor
 
     Args:
         log_depth: (B, 1, H, W) of the student.
-        inverse: (B, 1, H, W) inverse depth of the teacher, in no unit.
+        inverse: (B, 1, H, W) inverse depth of the teacher, in no unit; NaN where it says nothing.
         weight: (B,) of each picture; 0 leaves it out.
     """
-    inverse = full_precision(inverse)
+    known = inverse.isfinite()
+    inverse = full_precision(inverse).nan_to_num(0.0)
     least = FARTHEST * inverse.flatten(1).amax(1)[:, None, None, None]
     target = -torch.maximum(inverse, least.clamp(min=1e-6)).log()
     gaps = (full_precision(log_depth) - target).flatten(1)
-    gaps = (gaps - gaps.detach().median(1, keepdim=True).values).abs().sort(1).values
-    kept = gaps[:, : int(0.8 * gaps.shape[1])].mean(1)
+    kept = _most((gaps - _median(gaps.detach(), known.flatten(1))).abs(), known.flatten(1))
     loss = (kept * weight).sum() / (weight > 0).sum().clamp(min=1)
-    edges = log_gradient(log_depth, target, inverse > least, weight)
+    edges = log_gradient(log_depth, target, known & (inverse > least), weight)
     return loss + EDGES * edges
 
 
@@ -90,19 +90,34 @@ def affine_depth(log_depth: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
 
     Args:
         log_depth: (B, 1, H, W) of the student.
-        inverse: (B, 1, H, W) inverse depth of the teacher.
+        inverse: (B, 1, H, W) inverse depth of the teacher; NaN where it says nothing.
         weight: (B,) of each picture; 0 leaves it out.
     """
-    student = _standard((-full_precision(log_depth)).exp().flatten(1))
-    teacher = _standard(full_precision(inverse).flatten(1))
-    gaps = (student - teacher).abs().sort(1).values
-    kept = gaps[:, : int(0.8 * gaps.shape[1])].mean(1)
+    known = inverse.isfinite().flatten(1)
+    student = _standard((-full_precision(log_depth)).exp().flatten(1), known)
+    teacher = _standard(full_precision(inverse).nan_to_num(0.0).flatten(1), known)
+    kept = _most((student - teacher).abs(), known)
     return (kept * weight).sum() / (weight > 0).sum().clamp(min=1)
 
 
-def _standard(values: Tensor) -> Tensor:
-    centred = values - values.median(1, keepdim=True).values
-    return centred / centred.abs().mean(1, keepdim=True).clamp(min=1e-4)
+def _standard(values: Tensor, known: Tensor) -> Tensor:
+    """Rows (B, N) less their median, over the mean absolute deviation from it, where known."""
+    centred = values - _median(values, known)
+    deviation = (centred.abs() * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(1)
+    return centred / deviation.clamp(min=1e-4)
+
+
+def _median(values: Tensor, known: Tensor) -> Tensor:
+    """(B, 1) medians of rows (B, N) where known; 0 where nothing is."""
+    return torch.where(known, values, torch.nan).nanmedian(1, keepdim=True).values.nan_to_num(0.0)
+
+
+def _most(gaps: Tensor, known: Tensor) -> Tensor:
+    """(B,) means of rows (B, N) where known, without the largest fifth."""
+    ranked = torch.where(known, gaps, torch.inf).sort(1).values
+    count = (0.8 * known.sum(1, keepdim=True)).long()
+    kept = torch.arange(gaps.shape[1], device=gaps.device) < count
+    return torch.where(kept, ranked, 0).sum(1) / count[:, 0].clamp(min=1)
 
 
 def score_matching(logits: Tensor, wanted: Tensor) -> Tensor:
