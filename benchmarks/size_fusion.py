@@ -19,9 +19,9 @@ import numpy as np
 from howfar_s import JUDGES, LEFT_OUT, RUNS
 
 from howfar.core.distance import log_errors, measure
-from howfar.core.fusion import CLASSES, fuse
+from howfar.core.fusion import fuse
 from howfar.core.scale import BOX_SPREAD
-from howfar.core.sizes import size_distances
+from howfar.core.sizes import SEEN_WHOLE, size_distances
 from howfar.data.address import open_dataset
 from howfar.evaluate.objects import oracle
 from howfar.loading import load_network
@@ -92,7 +92,7 @@ def cell(rows: np.ndarray) -> str:
 
 def main() -> None:
     """Print the table."""
-    print(f"Classes: {', '.join(sorted(CLASSES))}")
+    print(f"Classes: {', '.join(sorted(SEEN_WHOLE))}")
     print(
         f"| pictures | objects | {' | '.join(READINGS)} | correlation |\n|---|---|---|---|---|---|"
     )

@@ -28,7 +28,7 @@ def test_what_was_before_is_not_forgotten():
 def test_the_card_names_whose_weights_it_starts_with():
     told = "howfar distill; taught by free (MIT); starts as bound (AGPL-3.0)"
     assert origin_of([FREE], starts=[BOUND]) == told
-    assert origin_of([FREE], replace(FREE, origin=told)).endswith(f"before: {told}")
+    assert origin_of([FREE], replace(FREE, origin=told)) == told, "a run that goes on"
 
 
 def test_notes_are_told_of_licences_that_ask_for_more():

@@ -5,34 +5,39 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from networks import constant_network
 
 from howfar.cli import app
-from howfar.core.preprocess import Preprocess
 from howfar.distill.job import DistillJob, parse_pictures
+from howfar.distill.named import found_models
 from howfar.distill.restart import restart
-from howfar.distill.run import distill, found_models, sources, starts_of, teachers_of, teaches
+from howfar.distill.run import distill, sources, teaches
 from howfar.distill.survey import Finding, Kind
 from howfar.distill.teachers import Teacher
-from howfar.errors import ModelError, UsageError
-from howfar.models.card import Decoder, ModelCard, Task
-from howfar.models.store import LocalModel, find_model
+from howfar.errors import UsageError
+from howfar.models.card import Task
+from howfar.models.store import find_model
 from howfar.nets.blocks import DepthwiseConv2d
 from howfar.nets.checkpoint import load_checkpoint
 from howfar.nets.joint import joint
 
 
+@pytest.fixture
+def photos(shared_data, tmp_path):
+    """A folder of twelve small photographs."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in sorted((shared_data / "train" / "coco-train128" / "images").glob("*"))[:12]:
+        cv2.imwrite(str(folder / f"{path.stem}.png"), cv2.resize(cv2.imread(str(path)), (160, 120)))
+    return folder
+
+
 @pytest.mark.shared
 @pytest.mark.slow
-def test_a_student_learns_from_three_teachers(shared_data, shared_models, tmp_path, monkeypatch):
+def test_a_student_learns_from_three_teachers(photos, shared_models, tmp_path, monkeypatch):
     """The verb as a user types it, on photographs and rendered rooms; then what it made runs."""
     from typer.testing import CliRunner
 
     monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for path in sorted((shared_data / "train" / "coco-train128" / "images").glob("*"))[:12]:
-        cv2.imwrite(str(photos / f"{path.stem}.png"), cv2.resize(cv2.imread(str(path)), (160, 120)))
     command = [
         *("distill", "--data", f"pictures:{photos}@0.7", "--cpu", "--imgsz", "96", "--views", "32"),
         *("--data", "synthetic:indoor?count=3&size=96x72@0.3", "--out", str(tmp_path / "run")),
@@ -101,17 +106,13 @@ def test_a_student_goes_on_from_the_network_of_the_package(
 @pytest.mark.shared
 @pytest.mark.slow
 def test_any_detectors_and_depth_networks_teach_together(
-    shared_data, shared_models, tmp_path, monkeypatch
+    photos, shared_models, tmp_path, monkeypatch
 ):
     """Several of each kind, among them ones that pad, a file of weights and the network of the
     package; whose licence asks for more is told."""
     from typer.testing import CliRunner
 
     monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for path in sorted((shared_data / "train" / "coco-train128" / "images").glob("*"))[:12]:
-        cv2.imwrite(str(photos / f"{path.stem}.png"), cv2.resize(cv2.imread(str(path)), (160, 120)))
     words = [
         *("distill", "--data", f"pictures:{photos}@1", "--cpu", "--imgsz", "96", "--views", "16"),
         *("--epochs", "1", "--set", "batch=8", "--size", "n", "--out", str(tmp_path / "run")),
@@ -158,32 +159,6 @@ def job_of(tmp_path, **teachers):
     )
 
 
-@pytest.mark.parametrize(
-    ("teachers", "said"),
-    [
-        ({"detectors": ("howfar-s", "howfar-s")}, "detector: howfar-s is named twice"),
-        ({"detectors": ("howfar-s", "nobody")}, "detector: .*'nobody' is unknown"),
-        ({"detectors": ("howfar-s",), "depths": ("nobody",)}, "depth: .*'nobody' is unknown"),
-    ],
-)
-def test_errors_name_the_option(teachers, said, tmp_path):
-    with pytest.raises((UsageError, ModelError), match=said):
-        found_models(job_of(tmp_path, **{"depths": (), "relatives": ()} | teachers))
-
-
-def test_the_first_detector_has_to_know_what_rooms_hold(tmp_path):
-    """Else no picture would count as a room, and nobody would be told."""
-    path = constant_network(tmp_path / "n.onnx", {"out": np.zeros((1, 1, 6), np.float32)})
-    card = ModelCard("drivers", Decoder.END_TO_END, Preprocess(32, 32), ("person", "car"))
-    models = {"drivers": LocalModel(path, "sha", card, "drivers")}
-    models["howfar-s"] = find_model("howfar-s")
-    job = job_of(tmp_path, detectors=("drivers",), depths=("howfar-s",), relatives=())
-    with pytest.raises(UsageError, match=r"finds nothing by which rooms .* or give --depth none"):
-        teachers_of(job, models)
-    roads = job_of(tmp_path, detectors=("drivers",), depths=(), relatives=("howfar-s",))
-    assert [card.name for card in teachers_of(roads, models)] == ["drivers", "howfar-s"]
-
-
 def test_somebody_has_to_teach(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
     job = DistillJob(
@@ -215,16 +190,3 @@ def test_a_folder_with_a_run_is_told_before_anybody_is_asked(tmp_path, monkeypat
     monkeypatch.setattr("howfar.distill.run.exponent_of", lambda _: 1.0)
     with pytest.raises(UsageError, match="holds a run already; go on with --resume"):
         distill(job_of(tmp_path))
-
-
-@pytest.mark.shared
-def test_the_card_tells_whose_weights_it_has(shared_models, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOWFAR_MODELS", str(shared_models))
-    start = shared_models / "nanodet_plus_m_416.onnx"
-    job = job_of(tmp_path, start=start, start_depth="fastdepth", depths=())
-    assert [(c.name, c.licence) for c in starts_of(job)] == [
-        ("nanodet-plus-m", "Apache-2.0"),
-        ("fastdepth", "MIT"),
-    ]
-    again = job_of(tmp_path, start=find_model("howfar-s").path)
-    assert starts_of(again) == [], "a student tells of itself"

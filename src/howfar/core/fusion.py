@@ -20,13 +20,10 @@ from howfar.core.boxes import FloatArray
 from howfar.core.depth import BoolArray
 from howfar.core.foreground import SizePrior
 from howfar.core.scale import BOX_SPREAD
-from howfar.core.sizes import feet_hidden
+from howfar.core.sizes import SEEN_WHOLE, feet_hidden
 
 SOURCE = "network+object-size"
 """`Object.scale_source` of distances from both readings."""
-CLASSES = frozenset(("person", "car", "bus", "truck", "motorcycle", "bicycle"))
-"""Those of `howfar.core.sizes` that photographs show whole: of chairs, tables and bottles something
-is hidden more often than a detector tells, and they then seem farther."""
 TOGETHER = 0.5
 """Correlation of the errors of both readings, since a loose box spoils both, and the statistic that
 reads the network looks at sizes too: .36 to .80 (`benchmarks/size_fusion.py`)."""
@@ -79,7 +76,7 @@ def fuse(
         boxes: (N, 4) `xyxy` pixels.
         labels: N class names.
     """
-    usable = np.array([label in CLASSES for label in labels], bool).reshape(len(boxes))
+    usable = np.array([label in SEEN_WHOLE for label in labels], bool).reshape(len(boxes))
     usable &= np.isfinite(depth) & np.isfinite(log_error) & np.isfinite(prior.depth)
     usable &= depth > 0
     usable[usable] = feet_hidden(boxes[usable], boxes) < MOST_HIDDEN

@@ -90,6 +90,9 @@ TYPICAL_SIZES: dict[str, TypicalSize] = {
     "cell phone": TypicalSize(0.15, 0.20),
 }
 
+SEEN_WHOLE = frozenset(("person", "car", "bus", "truck", "motorcycle", "bicycle"))
+"""Classes whose things photographs show whole: of chairs, tables and bottles something is hidden
+more often than a detector tells, and they then seem farther."""
 HIDDEN_SHARE = 0.15
 """A box of which a nearer one covers more than this share may show only a part of its object."""
 FEET = 32

@@ -22,7 +22,7 @@ def origin_of(
     told = f"howfar distill; taught by {_named(teachers) or 'data alone'}"
     if starts:
         told += f"; starts as {_named(starts)}"
-    if before is None or before.origin == told or before.origin.startswith(f"{told}; before: "):
+    if before is None or before.origin == told or before.origin.startswith(f"{told}; "):
         return told if before is None else before.origin
     return f"{told}; before: {before.origin}"
 

@@ -147,6 +147,7 @@ class Lesson:
             has of FastDepth (a function is matched the better the more is seen of it), and the
             student itself about whole pictures of which it sees a part.
         before: card of the student from which this one goes on, or None.
+        starts: those of other networks with whose weights it starts.
         card: of the student.
     """
 

@@ -16,7 +16,6 @@ from howfar.data.address import open_dataset
 from howfar.data.dataset import Dataset, Records
 from howfar.data.scene import Scene
 from howfar.distill.box_teacher import box_teacher
-from howfar.distill.coco80 import taught_classes
 from howfar.distill.conformal import measure_blocks
 from howfar.distill.credits import licence_notes
 from howfar.distill.depth_teacher import depth_teacher
@@ -25,12 +24,13 @@ from howfar.distill.graft import graft
 from howfar.distill.job import DistillJob, card_of, check, exponent_of, with_rates
 from howfar.distill.lesson import MEAN, STD, Lesson
 from howfar.distill.mixture import Mixture, Source
+from howfar.distill.named import found_models, starts_of, teachers_of
 from howfar.distill.remember import Remembered
 from howfar.distill.restart import exported_card, restart
-from howfar.distill.survey import INDOOR, ROAD, Finding, Kind, identity, survey
-from howfar.distill.teachers import Teacher, need_metres, opened
+from howfar.distill.survey import Finding, Kind, identity, survey
+from howfar.distill.teachers import Teacher, opened
 from howfar.distill.views import make_view
-from howfar.errors import ModelError, UsageError
+from howfar.errors import UsageError
 from howfar.models.card import ModelCard, Task
 from howfar.models.classes import COCO80
 from howfar.models.store import LocalModel, find_model
@@ -194,61 +194,6 @@ def _prepared(
         before=None if before is None else card_of(before),
         starts=starts,
     )
-
-
-def found_models(job: DistillJob) -> dict[str, LocalModel]:
-    """The files of all teachers by name; errors say which option names them."""
-    models: dict[str, LocalModel] = {}
-    options = (("detector", job.detectors), ("depth", job.depths), ("relative", job.relatives))
-    for option, names in options:
-        for number, name in enumerate(names):
-            if name in names[:number]:
-                raise UsageError(f"{option}: {name} is named twice; name each network once")
-            try:
-                models[name] = find_model(name)
-                task = Task.DETECT if option == "detector" else Task.DEPTH
-                opened(models[name], task)
-            except (ModelError, UsageError) as error:
-                raise type(error)(f"{option}: {error}") from error
-    return models
-
-
-def starts_of(job: DistillJob) -> list[ModelCard]:
-    """Cards of the networks, no students, whose weights a fresh run starts with."""
-    if (job.folder / LAST).exists():
-        return []
-    found = []
-    if job.start is not None and card_of(job.start) is None:
-        found.append(opened(find_model(str(job.start)), Task.DETECT).card)
-    if job.start_depth is not None:
-        found.append(opened(find_model(job.start_depth), Task.DEPTH).card)
-    return found
-
-
-def teachers_of(job: DistillJob, models: Mapping[str, LocalModel]) -> list[ModelCard]:
-    """Cards of those who teach; raises `UsageError` for networks that cannot teach what they are
-    named for."""
-    found = []
-    for name in job.detectors:
-        card = opened(models[name], Task.DETECT).card
-        taught_classes(card)
-        found += [] if job.freeze else [card]
-    for name in job.depths:
-        found.append(opened(models[name], Task.DEPTH).card)
-        need_metres(found[-1])
-    first = opened(models[job.detectors[0]], Task.DETECT).card
-    known = {COCO80[number] for number in taught_classes(first)}
-    for option, names, kind, shown in (
-        ("depth", job.depths, INDOOR, "rooms"),
-        ("relative", job.relatives, ROAD, "roads"),
-    ):
-        if names and not known & kind:
-            raise UsageError(
-                f"detector: {first.name} finds nothing by which {shown} are known, where "
-                f"{names[0]} would teach; name one first that does, such as nanodet-plus-m, or "
-                f"give --{option} none"
-            )
-    return found + [opened(models[name], Task.DEPTH).card for name in job.relatives]
 
 
 def _start(module: Joint, job: DistillJob, recipe: Recipe, mixture: Mixture) -> None:

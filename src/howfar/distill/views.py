@@ -12,7 +12,7 @@ from howfar.core.boxes import FloatArray
 from howfar.core.camera import Camera
 from howfar.core.depth import BoolArray
 from howfar.core.resize import resize
-from howfar.core.sizes import size_distances
+from howfar.core.sizes import SEEN_WHOLE, size_distances
 from howfar.data import augment as steps
 from howfar.data.geometry import crop, resize_scene
 from howfar.data.photometric import jpeg
@@ -41,7 +41,6 @@ LEAST_DETAIL = 0.5
 """The least resolution that is left to them."""
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-PRIOR_SIZES = ("person", "car", "bus", "truck", "motorcycle", "bicycle")
 PRIOR_SLACK = 0.35
 """Log depth within which a size prior says nothing: heights vary, the aspect may be unknown."""
 
@@ -209,7 +208,7 @@ def _priors(scene: Scene, classes: Sequence[str], exponent: float) -> FloatArray
         return _no_priors()
     labels = [classes[i] for i in scene.labels.tolist()]
     prior = size_distances(scene.boxes, labels, camera)
-    wanted = np.array([label in PRIOR_SIZES for label in labels]) & np.isfinite(prior.depth)
+    wanted = np.array([label in SEEN_WHOLE for label in labels]) & np.isfinite(prior.depth)
     if not wanted.any():
         return _no_priors()
     middle = np.log(prior.depth[wanted]) + exponent * _nearer(camera, scene.width)
